@@ -1,0 +1,13 @@
+//! SQL texts: splitting, what kind a statement is, names, conditions as plans print them, fingerprints.
+//!
+//! The only user of `sqlparser`. Refuses to know about plans and to be the judge of validity: the server is.
+
+pub mod condition;
+mod fingerprint;
+pub mod ident;
+mod operand;
+mod statement;
+pub mod token;
+
+pub use fingerprint::{fingerprint, hex};
+pub use statement::{Kind, Piece, Statement, read, split};
