@@ -2,9 +2,13 @@
 //!
 //! The library behind the binary of the same name. `ARCHITECTURE.md` draws the line that the data follows.
 
+pub mod capture;
+pub mod catalog;
 pub mod error;
 pub mod exit;
 pub mod facts;
+pub mod finding;
 pub mod plan;
+pub mod prove;
 pub mod sql;
 pub mod units;

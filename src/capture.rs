@@ -1,0 +1,107 @@
+//! Everything that was observed, in one value with a format number, and the gaps: what could not be observed.
+//!
+//! Refuses to derive. A capture can be saved, sent with a bug report, and analysed again without a server.
+
+use crate::catalog::{Catalog, ServerInfo};
+use crate::prove::Trial;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The capture format that this version writes. Readers accept this and older numbers.
+pub const FORMAT: u32 = 1;
+
+/// What one run of pgproof observed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Capture {
+    pub format: u32,
+    /// `None`: no server was asked (stored plans).
+    pub server: Option<ServerInfo>,
+    pub statements: Vec<Statement>,
+    #[serde(default)]
+    pub catalog: Catalog,
+    #[serde(default)]
+    pub trials: Vec<Trial>,
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+}
+
+/// One statement with the plans that were taken of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Statement {
+    /// The statement without `EXPLAIN` in front and without `;`.
+    pub text: String,
+    pub origin: Origin,
+    pub runs: Vec<Run>,
+}
+
+/// Where a statement came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Origin {
+    pub kind: OriginKind,
+    pub path: Option<String>,
+    /// Line of its first word, counted from 1.
+    pub line: Option<usize>,
+}
+
+/// The kinds of source a statement can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OriginKind {
+    Argument,
+    File,
+    PgStatStatements,
+    Log,
+    Corpus,
+}
+
+/// One EXPLAIN of a statement.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Run {
+    pub mode: Mode,
+    /// Values of `$1`, `$2` …; `None` is NULL.
+    #[serde(default)]
+    pub parameters: Vec<Option<String>>,
+    /// What the server printed, byte for byte.
+    pub plan: Box<RawValue>,
+    /// Why the statement was not executed although that was asked for.
+    #[serde(default)]
+    pub not_executed: Option<String>,
+}
+
+/// How a plan was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// EXPLAIN ANALYZE: executed and measured.
+    Analyzed,
+    /// EXPLAIN alone.
+    Estimated,
+    /// EXPLAIN of a generic plan, without parameter values.
+    Generic,
+    /// Read from a file.
+    Stored,
+}
+
+/// Something that could not be observed, and what that switches off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Gap {
+    /// What could not be looked at, why, and how to make it visible.
+    pub what: String,
+    pub sqlstate: Option<String>,
+    /// Rules or commands that say less because of it.
+    pub disables: Vec<String>,
+}
+
+impl Capture {
+    /// An empty capture of the current format.
+    pub fn new(server: Option<ServerInfo>) -> Self {
+        Capture {
+            format: FORMAT,
+            server,
+            statements: Vec::new(),
+            catalog: Catalog::default(),
+            trials: Vec::new(),
+            gaps: Vec::new(),
+        }
+    }
+}

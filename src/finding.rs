@@ -1,0 +1,140 @@
+//! What a rule says: where, what is true, why it costs, what to do, and the numbers behind it.
+//!
+//! Refuses to render: numbers stay numbers, `render` formats them. The sentences are the rules' own.
+
+use crate::units::Millis;
+use serde::{Deserialize, Serialize};
+
+/// How loud a finding is. It comes from the time that can be recovered, never from the rule's mood.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+/// What a finding rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Numbers of a real execution.
+    Measured,
+    /// The planner's estimates only.
+    Estimated,
+    /// A pattern that often costs, without numbers from here.
+    Guessed,
+}
+
+/// How far a number may differ between two runs that are equally right; tests compare the stable part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Stability {
+    /// The same on every server: names, counts of nodes, settings.
+    Exact,
+    /// Depends on the data and its statistics.
+    Data,
+    /// Depends on the clock.
+    Timing,
+}
+
+/// One number or word behind a finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Evidence {
+    pub label: String,
+    pub value: Value,
+    /// `rows`, `ms`, `bytes`, `blocks`, `loops` …; empty for words.
+    pub unit: String,
+    pub stability: Stability,
+}
+
+/// A piece of evidence is a number or a word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum Value {
+    Number(f64),
+    Text(String),
+}
+
+/// The node that a finding speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the statement in the capture.
+    pub statement: usize,
+    /// Index of the run within the statement.
+    pub run: usize,
+    /// Index of the node in the plan; `None` for the plan as a whole.
+    pub node: Option<usize>,
+}
+
+/// The kind of change that might cure a finding, and where; `proposals` makes it exact.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Remedy {
+    /// An index for the scan at `scan`, with the conditions of the join at `join` where there is one.
+    Index { scan: usize, join: Option<usize> },
+    /// Fresh statistics for a relation.
+    Analyze { schema: String, relation: String },
+    /// Extended statistics over columns, or over one expression (14+).
+    Statistics { schema: String, relation: String, columns: Vec<String>, expression: Option<String> },
+    /// A larger `work_mem` for this statement, in bytes.
+    WorkMem { bytes: i64 },
+}
+
+/// What a rule found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The rule's kebab-case name.
+    pub rule: &'static str,
+    pub at: Place,
+    /// Qualified name of the relation concerned.
+    pub relation: Option<String>,
+    pub index: Option<String>,
+    pub severity: Severity,
+    pub confidence: Confidence,
+    /// What is true here, with numbers.
+    pub what: String,
+    /// Why it costs.
+    pub why: String,
+    /// What to do.
+    pub help: String,
+    pub evidence: Vec<Evidence>,
+    /// Milliseconds of this execution that a remedy could recover at most; `None` where not measured.
+    pub saves: Option<Millis>,
+    /// The same as a share of the execution, or of the estimated cost where nothing was measured.
+    pub share: f64,
+    pub remedies: Vec<Remedy>,
+}
+
+impl Evidence {
+    /// A number that depends on the data.
+    pub fn data(label: &str, value: f64, unit: &str) -> Self {
+        Evidence {
+            label: label.into(),
+            value: Value::Number(value),
+            unit: unit.into(),
+            stability: Stability::Data,
+        }
+    }
+
+    /// A number that depends on the clock.
+    pub fn timing(label: &str, value: f64, unit: &str) -> Self {
+        Evidence {
+            label: label.into(),
+            value: Value::Number(value),
+            unit: unit.into(),
+            stability: Stability::Timing,
+        }
+    }
+
+    /// A word that is the same on every server.
+    pub fn text(label: &str, value: impl Into<String>) -> Self {
+        Evidence {
+            label: label.into(),
+            value: Value::Text(value.into()),
+            unit: String::new(),
+            stability: Stability::Exact,
+        }
+    }
+}
