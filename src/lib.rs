@@ -4,11 +4,15 @@
 
 pub mod capture;
 pub mod catalog;
+pub mod context;
 pub mod error;
 pub mod exit;
 pub mod facts;
 pub mod finding;
 pub mod plan;
+pub mod proposals;
 pub mod prove;
+pub mod rules;
 pub mod sql;
 pub mod units;
+pub mod words;

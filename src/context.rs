@@ -1,0 +1,99 @@
+//! What rules and proposals may see of one plan: the plan, its facts, the catalog, the statement.
+//!
+//! Refuses to do I/O or to judge; it only finds things.
+
+use crate::capture::Mode;
+use crate::catalog::{Catalog, Relation, ServerInfo};
+use crate::facts::{Facts, NodeFacts};
+use crate::finding::Place;
+use crate::plan::{Node, Plan};
+use crate::sql::Statement;
+use crate::sql::condition::{Condition, condition};
+use crate::units::Millis;
+
+/// One plan with everything known around it.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanContext<'a> {
+    /// Index of the statement in the capture.
+    pub statement_id: usize,
+    /// Index of the run within the statement.
+    pub run_id: usize,
+    pub statement: &'a Statement,
+    pub mode: Mode,
+    pub plan: &'a Plan,
+    pub facts: &'a Facts,
+    pub catalog: &'a Catalog,
+    /// `None` where no server was asked.
+    pub server: Option<&'a ServerInfo>,
+}
+
+impl<'a> PlanContext<'a> {
+    /// The place of a node of this plan.
+    pub fn place(&self, node: usize) -> Place {
+        Place { statement: self.statement_id, run: self.run_id, node: Some(node) }
+    }
+
+    /// The facts of a node.
+    pub fn facts_of(&self, node: usize) -> &'a NodeFacts {
+        &self.facts.nodes[node]
+    }
+
+    /// The relation that a scan reads, where the catalog was captured.
+    pub fn relation(&self, node: &Node) -> Option<&'a Relation> {
+        self.catalog.relation(node.detail.schema.as_deref(), node.detail.relation.as_deref()?)
+    }
+
+    /// The relation a scan reads as people write it: qualified where known.
+    pub fn relation_name(&self, node: &Node) -> String {
+        let detail = &node.detail;
+        match (self.relation(node), &detail.schema, &detail.relation) {
+            (Some(relation), ..) => relation.qualified(),
+            (None, Some(schema), Some(name)) => crate::sql::ident::qualified(schema, name),
+            (None, None, Some(name)) => crate::sql::ident::quote(name),
+            _ => detail.alias.clone().unwrap_or_else(|| node.kind.clone()),
+        }
+    }
+
+    /// Every condition that rows of a scan must meet: index condition, recheck, filter.
+    pub fn scan_conditions(&self, node: &Node) -> Vec<Condition> {
+        let detail = &node.detail;
+        let mut texts = vec![&detail.index_cond, &detail.filter];
+        if node.kind == "Bitmap Heap Scan" {
+            texts.push(&detail.recheck_cond);
+        }
+        texts.into_iter().flatten().map(|text| condition(text)).collect()
+    }
+
+    /// The conditions of a join.
+    pub fn join_conditions(&self, node: &Node) -> Vec<Condition> {
+        let detail = &node.detail;
+        [&detail.hash_cond, &detail.merge_cond, &detail.join_filter]
+            .into_iter()
+            .flatten()
+            .map(|t| condition(t))
+            .collect()
+    }
+
+    /// The plan was executed.
+    pub fn measured(&self) -> bool {
+        self.plan.analyzed()
+    }
+
+    /// Time of a node alone, as the user waited for it; `None` where it was not measured.
+    pub fn self_time(&self, node: usize) -> Option<Millis> {
+        self.facts_of(node).self_time
+    }
+
+    /// Self time of a node and everything below it.
+    pub fn subtree_time(&self, node: usize) -> Option<Millis> {
+        self.plan
+            .subtree(node)
+            .map(|n| self.facts_of(n.id).self_time)
+            .try_fold(Millis(0.0), |sum, t| t.map(|t| sum + t))
+    }
+
+    /// The nearest ancestor that is not one of `kinds`.
+    pub fn above(&self, node: usize, kinds: &[&str]) -> Option<&'a Node> {
+        self.plan.ancestors(node).find(|n| !kinds.contains(&n.kind.as_str()))
+    }
+}

@@ -1,0 +1,388 @@
+//! The one index that a scan in a plan asks for: its own conditions and sort keys, resolved against the catalog.
+//!
+//! Equality first, then the sort order or one range; a rare constant becomes a partial index, a function
+//! of columns an expression key. Refuses to name an index whose work a live one already does.
+
+use super::definition::{IndexDefinition, Key};
+use super::name::index_name;
+use crate::catalog::{Relation, RelationKind};
+use crate::context::PlanContext;
+use crate::plan::Node;
+use crate::sql::condition::{Comparison, Operand, Shape, SortKey, Test, sort_key};
+use crate::sql::ident::quote;
+
+/// A constant that at most this share of rows holds is worth a partial index.
+const RARE_SHARE: f64 = 0.1;
+/// A column with at most this many distinct values is a status, not an identity: its constants stay constant.
+const STATUS_VALUES: f64 = 20.0;
+/// Rows that one probe may still leave before another key is worth its width.
+const ENOUGH_ROWS: f64 = 2.0;
+/// INCLUDE pays only for many rows, few narrow columns and a table that is mostly all-visible.
+const INCLUDE_MIN_ROWS: f64 = 1_000.0;
+const INCLUDE_MAX_COLUMNS: usize = 3;
+const INCLUDE_MAX_BYTES: f64 = 32.0;
+const INCLUDE_MIN_VISIBLE: f64 = 0.9;
+
+/// An index worth trying.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    pub definition: IndexDefinition,
+    /// Part of the rows that it holds: below 1 for a partial index.
+    pub share: f64,
+    /// Its order makes a sort of this plan unnecessary.
+    pub sorts: bool,
+}
+
+/// Why there is no candidate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhyNot {
+    /// The relation is not in the catalog that was captured.
+    UnknownRelation,
+    /// Foreign tables have no indexes of ours.
+    Foreign,
+    /// No condition and no order that a B-tree can use.
+    NoCondition,
+    /// A live index already does this work.
+    Served(String),
+}
+
+/// The conditions of a scan, sorted by what an index can do with them.
+#[derive(Default)]
+struct Usable {
+    /// Compared for equality with one value, with the share of rows that a value holds on average.
+    equal: Vec<(Key, f64)>,
+    /// `= ANY`: equality, but the order of later keys is lost.
+    any: Vec<Key>,
+    range: Vec<Key>,
+    /// Constants that are worth a WHERE clause, with the share of rows that meet them.
+    partial: Vec<(String, f64)>,
+}
+
+/// The index that the scan at `scan` asks for, with the conditions of `join` where that is given.
+///
+/// # Errors
+/// Why none is worth trying.
+pub fn candidate(ctx: &PlanContext, scan: usize, join: Option<usize>) -> Result<Candidate, WhyNot> {
+    let node = &ctx.plan.nodes[scan];
+    let leaf = ctx.relation(node).ok_or(WhyNot::UnknownRelation)?;
+    if leaf.kind == RelationKind::Foreign {
+        return Err(WhyNot::Foreign);
+    }
+    let root = leaf.partition_root.as_ref().and_then(|r| ctx.catalog.relation(Some(&r.schema), &r.name));
+    let relation = root.unwrap_or(leaf);
+    let usable = usable(ctx, node, join, relation);
+    let order = wanted_order(ctx, node, relation, &usable);
+    let (keys, unordered, sorts) = arrange(&usable, order, rows(ctx, node, relation), emitted(node));
+    let predicates: Vec<&str> = usable.partial.iter().map(|(text, _)| text.as_str()).collect();
+    let share: f64 = usable.partial.iter().map(|(_, share)| share).product();
+    let keys = match keys.is_empty() {
+        true => partial_alone(relation, &usable).ok_or(WhyNot::NoCondition)?,
+        false => keys,
+    };
+    let mut definition = IndexDefinition {
+        schema: relation.schema.clone(),
+        table: relation.name.clone(),
+        name: String::new(),
+        include: include(ctx, node, relation, &keys),
+        keys,
+        predicate: (!predicates.is_empty()).then(|| predicates.join(" AND ")),
+        partitions: relation.partitions.clone(),
+        partitioned: relation.kind == RelationKind::Partitioned,
+    };
+    if let Some(live) =
+        [relation, leaf].iter().flat_map(|r| &r.indexes).find(|i| definition.served_by(i, unordered))
+    {
+        return Err(WhyNot::Served(live.name.clone()));
+    }
+    definition.name =
+        index_name(&definition.table, &definition.keys, &definition.include, &relation.taken_names);
+    Ok(Candidate { definition, share, sorts })
+}
+
+/// Rows of the relation: the catalog's number, else what the scan was seen to fetch, else many.
+fn rows(ctx: &PlanContext, node: &Node, relation: &Relation) -> f64 {
+    let facts = ctx.facts_of(node.id);
+    let fetched = facts.rows_total.map(|r| r.0 + facts.rows_removed_total.map_or(0.0, |r| r.0));
+    relation.rows.filter(|r| *r > 0.0).or(fetched).unwrap_or(1e6)
+}
+
+/// Rows that one execution of the scan lets through: at least so many match its equality conditions.
+fn emitted(node: &Node) -> f64 {
+    node.ran().map_or(0.0, |ran| ran.rows.0)
+}
+
+/// A partial index whose WHERE clause alone finds the rows: keyed by the primary key's first column.
+fn partial_alone(relation: &Relation, usable: &Usable) -> Option<Vec<Key>> {
+    if usable.partial.is_empty() {
+        return None;
+    }
+    let primary = relation.indexes.iter().find(|i| i.primary)?;
+    let first = primary.keys.first().filter(|k| k.column)?;
+    Some(vec![Key::column(&first.text)])
+}
+
+fn usable(ctx: &PlanContext, node: &Node, join: Option<usize>, relation: &Relation) -> Usable {
+    let alias = node.detail.alias.as_deref();
+    let mut usable = Usable::default();
+    for condition in ctx.scan_conditions(node) {
+        for test in condition.conjuncts() {
+            sort_in(ctx, test, alias, relation, &mut usable);
+        }
+    }
+    if let Some(join) = join {
+        for condition in ctx.join_conditions(&ctx.plan.nodes[join]) {
+            for test in condition.conjuncts().into_iter().filter(|t| t.comparison == Comparison::Eq) {
+                sort_in(ctx, test, alias, relation, &mut usable);
+            }
+        }
+    }
+    let mut seen: Vec<String> = Vec::new();
+    let mut fresh = |key: &Key| {
+        let new = !seen.contains(&key.text);
+        seen.push(key.text.clone());
+        new
+    };
+    usable.equal.retain(|(key, _)| fresh(key));
+    usable.any.retain(&mut fresh);
+    usable.range.retain(&mut fresh);
+    usable
+}
+
+/// Puts one test where it belongs; what an index cannot use is left out.
+fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relation, usable: &mut Usable) {
+    let ours = |operand: &Operand| {
+        !operand.columns.is_empty()
+            && operand.columns.iter().all(|c| owns(alias, relation, c.qualifier.as_deref(), &c.name))
+    };
+    let foreign = |operand: &Operand| {
+        !operand.columns.iter().any(|c| owns(alias, relation, c.qualifier.as_deref(), &c.name))
+            && operand.functions.iter().all(|f| ctx.catalog.functions.get(f).is_none_or(|v| v != "v"))
+    };
+    let (left, comparison, right) = match &test.right {
+        Some(right) if !ours(&test.left) && ours(right) => match test.comparison.flipped() {
+            Some(flipped) => (right, flipped, Some(&test.left)),
+            None => return,
+        },
+        right => (&test.left, test.comparison.clone(), right.as_ref()),
+    };
+    if !ours(left) || right.is_some_and(|r| !foreign(r)) {
+        return;
+    }
+    let Some(key) = key(ctx, left, relation) else { return };
+    let frequency = |value: &str| {
+        let statistics = relation.column(&key.text).filter(|_| key.column)?.statistics.as_ref()?;
+        let distinct = statistics.distinct(relation.rows.unwrap_or(0.0));
+        (distinct <= STATUS_VALUES).then(|| statistics.frequency(value).unwrap_or(0.0))
+    };
+    let statistics = relation.column(&key.text).filter(|_| key.column).and_then(|c| c.statistics.as_ref());
+    match comparison {
+        Comparison::Eq => {
+            let literal = right.and_then(Operand::literal);
+            match literal.as_deref().and_then(frequency) {
+                Some(share) if share <= RARE_SHARE && relation.partition_root.is_none() => {
+                    usable.partial.push((predicate(test, alias), share.max(0.0001)));
+                }
+                _ => {
+                    let share = statistics.map_or(0.01, |s| 1.0 / s.distinct(relation.rows.unwrap_or(1.0)));
+                    usable.equal.push((key, share));
+                }
+            }
+        }
+        Comparison::AnyEq => usable.any.push(key),
+        Comparison::IsNull => match statistics.map(|s| s.null_fraction) {
+            Some(share) if share <= RARE_SHARE => {
+                usable.partial.push((predicate(test, alias), share.max(0.0001)))
+            }
+            _ => {}
+        },
+        Comparison::IsTrue | Comparison::IsFalse if key.column => {
+            let value = if comparison == Comparison::IsTrue { "t" } else { "f" };
+            if let Some(share) = frequency(value).filter(|share| *share <= RARE_SHARE) {
+                usable.partial.push((predicate(test, alias), share.max(0.0001)));
+            }
+        }
+        ref range if range.is_range() => usable.range.push(key),
+        Comparison::Operator(ref like) if like == "~~" => {
+            let prefix = right.and_then(Operand::literal).is_some_and(|p| !p.starts_with(['%', '_']));
+            let c_collation = relation.column(&key.text).is_some_and(|c| c.c_collation);
+            if prefix {
+                usable
+                    .range
+                    .push(Key { operator_class: (!c_collation).then_some("text_pattern_ops"), ..key });
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A test as a WHERE clause of the table itself: the alias in front of columns goes.
+fn predicate(test: &Test, alias: Option<&str>) -> String {
+    let text = match (&test.comparison, &test.right) {
+        (Comparison::IsNull, _) => format!("{} IS NULL", test.left.text),
+        (Comparison::IsTrue, _) => test.left.text.clone(),
+        (Comparison::IsFalse, _) => format!("NOT {}", test.left.text),
+        (_, Some(right)) => format!("{} = {}", parenthesised(&test.left), right.text),
+        _ => test.text.clone(),
+    };
+    debug_assert!(alias.is_none_or(|a| !text.starts_with(&format!("{}.", quote(a)))));
+    format!("({text})")
+}
+
+fn parenthesised(operand: &Operand) -> String {
+    match operand.shape {
+        Shape::Column => operand.text.clone(),
+        _ => format!("({})", operand.text),
+    }
+}
+
+fn owns(alias: Option<&str>, relation: &Relation, qualifier: Option<&str>, name: &str) -> bool {
+    match qualifier {
+        Some(qualifier) => Some(qualifier) == alias,
+        None => relation.column(name).is_some(),
+    }
+}
+
+/// The index key that holds an operand's values; `None` where no index can.
+fn key(ctx: &PlanContext, operand: &Operand, relation: &Relation) -> Option<Key> {
+    if let Some(reference) = operand.column() {
+        let column = relation.column(&reference.name)?;
+        let relabelled = match &operand.shape {
+            Shape::CastColumn(to) => to == "text" && column.data_type.starts_with("character varying"),
+            _ => true,
+        };
+        return (relabelled && column.btree).then(|| Key::column(&column.name));
+    }
+    let immutable = operand.functions.iter().all(|f| ctx.catalog.immutable(f));
+    let expression = operand.shape == Shape::Expression && !operand.functions.is_empty() && immutable;
+    expression.then(|| Key { text: operand.text.clone(), column: false, ..Key::column("") })
+}
+
+/// The order that a sort right above the scan makes, as keys; `None` where there is none we could give.
+fn wanted_order(ctx: &PlanContext, node: &Node, relation: &Relation, usable: &Usable) -> Option<Order> {
+    let sort = ctx.above(node.id, &["Gather", "Gather Merge", "Append", "Result"])?;
+    if !["Sort", "Incremental Sort"].contains(&sort.kind.as_str()) {
+        return None;
+    }
+    let limit = ctx.above(sort.id, &["Gather", "Gather Merge"]).filter(|n| n.kind == "Limit");
+    let alias = node.detail.alias.as_deref();
+    let single_value = |key: &Key| usable.equal.iter().any(|(k, _)| k.text == key.text);
+    let keys = sort.detail.sort_key.iter().map(|text| order_key(ctx, &sort_key(text), alias, relation, node));
+    let keys: Vec<Key> = keys.collect::<Option<Vec<_>>>()?.into_iter().filter(|k| !single_value(k)).collect();
+    let emitted = ctx.facts_of(node.id).rows_total.map(|r| r.0);
+    let wanted = limit.and_then(|l| ctx.facts_of(l.id).rows_total).map(|r| r.0);
+    (!keys.is_empty()).then_some(Order { keys, limited: limit.is_some(), emitted, wanted })
+}
+
+struct Order {
+    keys: Vec<Key>,
+    limited: bool,
+    emitted: Option<f64>,
+    wanted: Option<f64>,
+}
+
+fn order_key(
+    ctx: &PlanContext,
+    sort: &SortKey,
+    alias: Option<&str>,
+    relation: &Relation,
+    node: &Node,
+) -> Option<Key> {
+    let ours = |qualifier: Option<&str>, name: &str| {
+        // Above an Append the sort key names the parent's alias, of which the partition's is a variant.
+        owns(alias, relation, qualifier, name)
+            || (node.relationship == crate::plan::Relationship::Member && relation.column(name).is_some())
+    };
+    let columns = sort.operand.columns.iter();
+    let all_ours =
+        columns.clone().count() > 0 && columns.clone().all(|c| ours(c.qualifier.as_deref(), &c.name));
+    if !all_ours || sort.custom_order || sort.collation.is_some() {
+        return None;
+    }
+    let key = key(ctx, &sort.operand, relation)?;
+    Some(Key { descending: sort.descending, nulls_first: sort.nulls_first, ..key })
+}
+
+/// Puts the keys in order. Returns them, how many in front are only compared for equality, and whether a
+/// sort becomes unnecessary.
+fn arrange(usable: &Usable, order: Option<Order>, rows: f64, emitted: f64) -> (Vec<Key>, usize, bool) {
+    let mut equal = usable.equal.clone();
+    equal.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let mut left = rows;
+    let mut keys = Vec::new();
+    for (key, share) in equal {
+        if !keys.is_empty() && left <= ENOUGH_ROWS {
+            break;
+        }
+        left = (left * share).max(emitted);
+        keys.push(key);
+    }
+    let unordered = keys.len();
+    if unordered > 0 && left <= ENOUGH_ROWS {
+        return (keys, unordered, false);
+    }
+    let range = usable.range.first();
+    match order {
+        Some(order) if sort_beats_range(&order, range) => {
+            let trailing =
+                usable.any.iter().chain(range).filter(|k| !order.keys.iter().any(|o| o.text == k.text));
+            let trailing: Vec<Key> = trailing.cloned().collect();
+            keys.extend(order.keys);
+            keys.extend(trailing);
+            (keys, unordered, true)
+        }
+        _ => {
+            let unordered = unordered + usable.any.len();
+            keys.extend(usable.any.iter().cloned());
+            keys.extend(range.cloned());
+            (keys, unordered, false)
+        }
+    }
+}
+
+/// With a range on the first sort column both are served at once. Otherwise the order wins where LIMIT stops
+/// the scan early: when far more rows pass the conditions than are wanted.
+fn sort_beats_range(order: &Order, range: Option<&Key>) -> bool {
+    match range {
+        Some(range) if range.text == order.keys[0].text => true,
+        _ if !order.limited => range.is_none(),
+        None => true,
+        Some(_) => match (order.emitted, order.wanted) {
+            (Some(emitted), Some(wanted)) => emitted > wanted * 50.0,
+            _ => false,
+        },
+    }
+}
+
+/// Columns to include so that the heap need not be read, where that pays.
+fn include(ctx: &PlanContext, node: &Node, relation: &Relation, keys: &[Key]) -> Vec<String> {
+    let emitted = ctx.facts_of(node.id).rows_total.map_or(0.0, |r| r.0);
+    let visible = relation.pages > 0.0 && relation.all_visible_pages / relation.pages >= INCLUDE_MIN_VISIBLE;
+    if emitted < INCLUDE_MIN_ROWS
+        || !visible
+        || node.detail.output.is_empty()
+        || keys.iter().any(|k| !k.column)
+    {
+        return Vec::new();
+    }
+    let mut extra: Vec<String> = Vec::new();
+    let alias = node.detail.alias.as_deref();
+    let conditions = ctx.scan_conditions(node);
+    let outputs = node.detail.output.iter().map(|text| sort_key(text).operand);
+    let tested = conditions
+        .iter()
+        .flat_map(|c| c.tests())
+        .flat_map(|t| std::iter::once(t.left.clone()).chain(t.right.clone()));
+    for operand in outputs.chain(tested) {
+        if operand.shape == Shape::Opaque {
+            return Vec::new();
+        }
+        for column in operand.columns {
+            let known = keys.iter().any(|k| k.text == column.name) || extra.contains(&column.name);
+            if !known && owns(alias, relation, column.qualifier.as_deref(), &column.name) {
+                extra.push(column.name);
+            }
+        }
+    }
+    let width: f64 = extra.iter().filter_map(|c| relation.column(c)).map(|c| relation.width(c)).sum();
+    if extra.len() > INCLUDE_MAX_COLUMNS || width > INCLUDE_MAX_BYTES { Vec::new() } else { extra }
+}

@@ -1,0 +1,216 @@
+//! Findings' remedies made exact.
+//!
+//! Refuses to repeat itself: findings that ask for the same change share one proposal.
+
+use super::name::statistics_name;
+use super::size::{index_size, write_ms_per_1000};
+use super::{Applicability, Candidate, Change, Proposal, WhyNot, WriteCost, candidate};
+use crate::catalog::Relation;
+use crate::context::PlanContext;
+use crate::finding::{Finding, Remedy};
+use crate::sql::ident::{qualified, quote};
+use crate::units::Bytes;
+
+/// More writes than this per scan, and the index is for a person to weigh.
+const WRITE_HEAVY: f64 = 100.0;
+
+/// The proposals that `findings` (of this plan) ask for; `first` is the index of the first of them in the
+/// report. Remedies for which there is no candidate come back as the reason why.
+pub fn propose(
+    ctx: &PlanContext,
+    findings: &[Finding],
+    first: usize,
+) -> (Vec<Proposal>, Vec<(usize, WhyNot)>) {
+    let mut proposals: Vec<Proposal> = Vec::new();
+    let mut reasons = Vec::new();
+    for (i, finding) in findings.iter().enumerate() {
+        for remedy in &finding.remedies {
+            match make(ctx, remedy) {
+                Ok(mut proposal) => match proposals.iter_mut().find(|p| p.apply == proposal.apply) {
+                    Some(known) if known.answers.contains(&(first + i)) => {}
+                    Some(known) => known.answers.push(first + i),
+                    None => {
+                        proposal.answers.push(first + i);
+                        proposals.push(proposal);
+                    }
+                },
+                Err(why) => reasons.push((first + i, why)),
+            }
+        }
+    }
+    drop_prefixes(&mut proposals);
+    (proposals, reasons)
+}
+
+/// Of two indexes proposed for one statement, one whose keys the other starts with goes.
+fn drop_prefixes(proposals: &mut Vec<Proposal>) {
+    let keys = |p: &Proposal| match &p.change {
+        Change::CreateIndex(d) => Some((d.target(), d.predicate.clone(), d.keys.clone())),
+        _ => None,
+    };
+    let mut at = 0;
+    while at < proposals.len() {
+        let cover = keys(&proposals[at]).and_then(|(table, predicate, short)| {
+            proposals.iter().enumerate().position(|(other, p)| {
+                other != at
+                    && keys(p).is_some_and(|(t, w, long)| {
+                        t == table && w == predicate && long.len() > short.len() && long.starts_with(&short)
+                    })
+            })
+        });
+        match cover {
+            Some(cover) => {
+                let answers = proposals[at].answers.clone();
+                proposals[cover].answers.extend(answers);
+                proposals[cover].answers.sort_unstable();
+                proposals[cover].answers.dedup();
+                proposals.remove(at);
+            }
+            None => at += 1,
+        }
+    }
+}
+
+fn make(ctx: &PlanContext, remedy: &Remedy) -> Result<Proposal, WhyNot> {
+    match remedy {
+        Remedy::Index { scan, join } => Ok(index(ctx, candidate(ctx, *scan, *join)?)),
+        Remedy::Analyze { schema, relation } => {
+            let known = ctx.catalog.relation(Some(schema), relation).ok_or(WhyNot::UnknownRelation)?;
+            Ok(analyze(ctx, known))
+        }
+        Remedy::Statistics { schema, relation, columns, expression } => {
+            let known = ctx.catalog.relation(Some(schema), relation).ok_or(WhyNot::UnknownRelation)?;
+            Ok(statistics(ctx, known, columns, expression.as_deref()))
+        }
+        Remedy::WorkMem { bytes } => Ok(work_mem(ctx, *bytes)),
+    }
+}
+
+fn proposal(ctx: &PlanContext, change: Change, relation: Option<&Relation>) -> Proposal {
+    Proposal {
+        change,
+        relation: relation.map(Relation::qualified),
+        apply: Vec::new(),
+        undo: Vec::new(),
+        answers: Vec::new(),
+        statement: ctx.statement_id,
+        run: ctx.run_id,
+        applicability: Applicability::Safe,
+        locks: Vec::new(),
+        size: None,
+        write_cost: None,
+        remarks: relation
+            .filter(|r| !r.owned)
+            .map(|r| format!("this role does not own {}: its owner must run this", r.qualified()))
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn index(ctx: &PlanContext, candidate: Candidate) -> Proposal {
+    let definition = candidate.definition;
+    let relation = ctx.catalog.relation(Some(&definition.schema), &definition.table);
+    let mut made = proposal(ctx, Change::CreateIndex(definition.clone()), relation);
+    made.apply = definition.apply();
+    made.undo = definition.undo();
+    made.locks = definition.locks();
+    let Some(relation) = relation else { return made };
+    made.size = index_size(&definition, relation, candidate.share);
+    let activity = relation.activity.as_ref();
+    let writes_per_read = activity.and_then(|a| {
+        let reads = a.sequential_scans + a.index_scans;
+        (reads > 0).then(|| (a.inserts + a.updates - a.hot_updates + a.deletes) as f64 / reads as f64)
+    });
+    let unindexed = definition.keys.iter().map(|k| &k.text).chain(&definition.include).any(|column| {
+        !relation
+            .indexes
+            .iter()
+            .any(|i| i.keys.iter().any(|k| k.text == *column) || i.include.contains(column))
+    });
+    made.write_cost = Some(WriteCost {
+        writes_per_read,
+        extra_ms_per_1000_writes: write_ms_per_1000(&definition, relation, candidate.share),
+        blocks_hot_updates: activity.map(|a| a.hot_updates > 0 && unindexed),
+    });
+    if writes_per_read.is_some_and(|w| w > WRITE_HEAVY) {
+        made.applicability = Applicability::Review;
+        made.remarks.push("this table is written far more often than it is read".to_owned());
+    }
+    for live in relation.indexes.iter().filter(|i| i.usable && i.method == "btree" && !i.unique) {
+        let shorter = live.keys.len() < definition.keys.len() && live.predicate == definition.predicate;
+        if shorter
+            && live.include.is_empty()
+            && definition.keys.iter().zip(&live.keys).all(|(k, l)| k.same_values(l))
+        {
+            made.remarks.push(format!(
+                "it starts with the keys of {}, which may then be dropped",
+                qualified(&live.schema, &live.name)
+            ));
+        }
+    }
+    made
+}
+
+fn analyze(ctx: &PlanContext, relation: &Relation) -> Proposal {
+    let columns = relation.columns.iter().map(|c| c.name.clone()).collect();
+    let change =
+        Change::Analyze { schema: relation.schema.clone(), relation: relation.name.clone(), columns };
+    let mut made = proposal(ctx, change, Some(relation));
+    made.apply = vec![format!("ANALYZE {}", relation.qualified())];
+    made.undo = Vec::new();
+    made.remarks
+        .push("it cannot be undone, and need not be: it replaces old statistics by fresh ones".to_owned());
+    made.locks = vec![format!("SHARE UPDATE EXCLUSIVE on {}", relation.qualified())];
+    made
+}
+
+fn statistics(
+    ctx: &PlanContext,
+    relation: &Relation,
+    columns: &[String],
+    expression: Option<&str>,
+) -> Proposal {
+    let (name_part, body) = match expression {
+        Some(expression) => ("expr".to_owned(), format!("ON ({expression})")),
+        None => {
+            let quoted: Vec<String> = columns.iter().map(|c| quote(c)).collect();
+            (columns.join("_"), format!("(ndistinct, dependencies, mcv) ON {}", quoted.join(", ")))
+        }
+    };
+    let taken: Vec<String> =
+        relation.statistics.iter().map(|s| s.name.clone()).chain(relation.taken_names.clone()).collect();
+    let name = statistics_name(&relation.name, &name_part, &taken);
+    let full = qualified(&relation.schema, &name);
+    let change = Change::CreateStatistics {
+        schema: relation.schema.clone(),
+        relation: relation.name.clone(),
+        name,
+        body: body.clone(),
+        columns: columns.to_vec(),
+        expression: expression.is_some(),
+    };
+    let mut made = proposal(ctx, change, Some(relation));
+    made.apply = vec![
+        format!("CREATE STATISTICS {full} {body} FROM {}", relation.qualified()),
+        format!("ANALYZE {}", relation.qualified()),
+    ];
+    made.undo = vec![format!("DROP STATISTICS {full}")];
+    made.locks = vec![format!("SHARE UPDATE EXCLUSIVE on {}", relation.qualified())];
+    made
+}
+
+fn work_mem(ctx: &PlanContext, bytes: i64) -> Proposal {
+    let megabytes = (bytes + (1 << 20) - 1) >> 20;
+    let value = format!("{megabytes}MB");
+    let mut made = proposal(ctx, Change::Setting { name: "work_mem".into(), value: value.clone() }, None);
+    made.apply = vec![format!("SET work_mem = '{value}'")];
+    made.undo = vec!["RESET work_mem".to_owned()];
+    made.applicability = Applicability::Review;
+    made.size = Some(Bytes(megabytes << 20));
+    made.remarks.push(
+        "every sort and hash of every process may take this much: set it for this statement \
+         (SET LOCAL in its transaction) or for its role, not for the server"
+            .to_owned(),
+    );
+    made
+}

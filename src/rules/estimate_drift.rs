@@ -1,0 +1,362 @@
+//! The planner's row estimate is far off, and the plan pays for it.
+//!
+//! Refuses to blame every node above the mistake: only the lowest one where it starts. Nodes that never ran, or
+//! that were stopped before their last row, are no evidence.
+
+use super::support::finding;
+use super::{Spec, Threshold, Tuning};
+use crate::catalog::Relation;
+use crate::context::PlanContext;
+use crate::finding::{Evidence, Finding, Remedy};
+use crate::plan::{Node, Relationship, SortSpace};
+use crate::sql::condition::{Comparison, Operand, Shape, Test, sort_key};
+use crate::units::Millis;
+use crate::words::{count, counted, duration, percent, times};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "estimate-drift",
+    summary: "the planner's row estimate is far off, and the plan pays for it",
+    thresholds: &[
+        Threshold {
+            name: "min-error",
+            default: 10.0,
+            unit: "times",
+            why: "a factor of ten changes join methods; smaller errors seldom do",
+        },
+        Threshold {
+            name: "min-rows",
+            default: 1_000.0,
+            unit: "rows off",
+            why: "fewer rows cost about a millisecond whatever is done with them",
+        },
+        Threshold {
+            name: "harmless-error",
+            default: 100.0,
+            unit: "times",
+            why: "without visible harm only a gross error with a known cause is worth a line",
+        },
+        Threshold {
+            name: "stale-share",
+            default: 0.1,
+            unit: "of rows",
+            why: "autovacuum_analyze_scale_factor's default: autovacuum would analyse again here",
+        },
+    ],
+    page: include_str!("../../rules/estimate-drift.md"),
+    check,
+};
+
+fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
+    let mut found: Vec<Finding> = Vec::new();
+    for node in &ctx.plan.nodes {
+        if let Some(one) = drift(ctx, tuning, node) {
+            // Partitions and self joins repeat one story: the first, with its remedies, stands for all.
+            let told = |f: &Finding| f.relation == one.relation && f.remedies == one.remedies && f.relation.is_some();
+            match found.iter_mut().find(|f| told(f)) {
+                Some(known) if one.saves > known.saves => *known = one,
+                Some(_) => {}
+                None => found.push(one),
+            }
+        }
+    }
+    found
+}
+
+/// How far off a node is: the factor, 1 or more, and whether more rows came than expected.
+struct Error {
+    factor: f64,
+    under: bool,
+    expected: f64,
+    actual: f64,
+    loops: f64,
+}
+
+fn error(ctx: &PlanContext, node: &Node) -> Option<Error> {
+    let facts = ctx.facts_of(node.id);
+    facts.estimate_error?;
+    if facts.stopped_early {
+        return None;
+    }
+    let (ran, estimate) = (node.ran()?, node.estimate?);
+    // Zero rows and fractions of a row are one row: the planner never expects fewer.
+    let (expected, actual) = (estimate.rows.0.max(1.0), ran.rows.0.max(1.0));
+    let factor = (actual / expected).max(expected / actual);
+    Some(Error { factor, under: actual > expected, expected, actual: ran.rows.0, loops: ran.loops })
+}
+
+fn drift(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
+    let off = error(ctx, node)?;
+    let threshold = tuning.get("min-error");
+    let starts_here = |child: &Node| error(ctx, child).is_none_or(|e| e.factor < threshold);
+    let rows_off = (off.actual.max(1.0) - off.expected).abs() * off.loops;
+    if off.factor < threshold || rows_off < tuning.get("min-rows") || !ctx.plan.children(node.id).all(starts_here) {
+        return None;
+    }
+    let cause = cause(ctx, tuning, node, &off);
+    let (harm, victim) = harm(ctx, node, &off);
+    let gross = off.factor >= tuning.get("harmless-error") && cause.remedy.is_some();
+    if harm.0 < super::FLOOR_MS && !(gross && ctx.facts.execution.is_some_and(|e| e.0 >= super::WARNING_MS)) {
+        return None;
+    }
+    let mut found = finding(&SPEC, ctx, node);
+    if harm.0 >= super::FLOOR_MS {
+        found = found.recovering(ctx, harm);
+    }
+    let per_loop = if off.loops > 1.0 { " per loop" } else { "" };
+    found.what = format!(
+        "the planner expected {}{per_loop} from {} and got {}: {} {}",
+        counted(off.expected, "row"),
+        label(ctx, node),
+        count(off.actual),
+        times(off.factor),
+        if off.under { "more" } else { "fewer" }
+    );
+    found.why = match victim {
+        Some(victim) => format!("{victim} {}; {}", duration(harm), cause.sentence),
+        None => format!("no harm is visible in this plan; {}", cause.sentence),
+    };
+    found.help = cause.help;
+    found.evidence = vec![
+        Evidence::data("rows expected", off.expected, "rows"),
+        Evidence::data("rows seen", off.actual, "rows"),
+        Evidence::text("cause", cause.word),
+    ];
+    found.remedies = cause.remedy.into_iter().collect();
+    Some(found)
+}
+
+fn label(ctx: &PlanContext, node: &Node) -> String {
+    match node.detail.relation {
+        Some(_) => format!("the {} of {}", node.kind.to_ascii_lowercase(), ctx.relation_name(node)),
+        None => format!("the {}", node.kind.to_ascii_lowercase()),
+    }
+}
+
+/// Time that the mistake visibly cost: repeated inner sides of nested loops, spills, whole tables read because
+/// many partners were expected.
+fn harm(ctx: &PlanContext, node: &Node, off: &Error) -> (Millis, Option<String>) {
+    let share = 1.0 - 1.0 / off.factor;
+    let mut total = Millis(0.0);
+    let mut worst: Option<(Millis, String)> = None;
+    let mut blame = |time: Millis, what: String| {
+        total += time;
+        if worst.as_ref().is_none_or(|(most, _)| time > *most) {
+            worst = Some((time, what));
+        }
+    };
+    if off.under && node.kind == "Index Scan" && off.loops <= 1.0 {
+        blame(ctx.self_time(node.id).unwrap_or_default() * 0.5, "fetching them one by one through the index costs up to".into());
+    }
+    let mut below = node;
+    for above in ctx.plan.ancestors(node.id) {
+        let other = ctx.plan.children(above.id).find(|n| n.id != below.id && is_input(n));
+        match above.kind.as_str() {
+            "Nested Loop" if off.under && below.relationship == Relationship::Outer => {
+                if let Some((inner, time)) = other.and_then(|o| Some((o, ctx.subtree_time(o.id)?))) {
+                    let loops = inner.ran().map_or(0.0, |r| r.loops);
+                    blame(time * share, format!("a nested loop runs its inner side {} for up to", counted(loops, "time")));
+                }
+            }
+            "Hash Join" | "Merge Join" if !off.under => {
+                if let Some(time) = other.and_then(|o| ctx.subtree_time(o.id)) {
+                    blame(time * share, "the other side of the join is read in full for up to".into());
+                }
+            }
+            _ => {}
+        }
+        if off.under && spilled(above) {
+            blame(ctx.self_time(above.id).unwrap_or_default() * 0.5, format!("the {} goes to disk for up to", above.kind.to_ascii_lowercase()));
+        }
+        let ends = ["Aggregate", "Group", "Unique", "Limit", "WindowAgg"].contains(&above.kind.as_str());
+        if ends || !is_input(below) {
+            break;
+        }
+        below = above;
+    }
+    (total, worst.map(|(_, what)| what))
+}
+
+fn is_input(node: &Node) -> bool {
+    !matches!(node.relationship, Relationship::InitPlan | Relationship::SubPlan)
+}
+
+fn spilled(node: &Node) -> bool {
+    let disk = |s: &crate::plan::Sort| s.space == SortSpace::Disk;
+    node.detail.sort.as_ref().is_some_and(disk)
+        || node.workers.iter().filter_map(|w| w.sort.as_ref()).any(disk)
+        || node.detail.hash.is_some_and(|h| h.batches.unwrap_or(1.0) > 1.0 || h.disk.is_some_and(|d| d.0 > 0))
+}
+
+struct Cause {
+    word: &'static str,
+    sentence: String,
+    help: String,
+    remedy: Option<Remedy>,
+}
+
+fn cause(ctx: &PlanContext, tuning: &Tuning, node: &Node, off: &Error) -> Cause {
+    let unknown = || Cause {
+        word: "unknown",
+        sentence: "the statistics show no cause".to_owned(),
+        help: "a MATERIALIZED CTE around this part lets the planner count on it less; compare the plans".to_owned(),
+        remedy: None,
+    };
+    if node.detail.relation.is_none() {
+        return grouping(ctx, node).unwrap_or_else(unknown);
+    }
+    let Some(relation) = ctx.relation(node) else { return unknown() };
+    old_statistics(ctx, tuning, node, relation)
+        .or_else(|| by_conditions(ctx, node, relation, off))
+        .unwrap_or_else(unknown)
+}
+
+/// Never analysed, or changed much since.
+fn old_statistics(ctx: &PlanContext, tuning: &Tuning, node: &Node, relation: &Relation) -> Option<Cause> {
+    let name = relation.qualified();
+    let remedy = Some(Remedy::Analyze { schema: relation.schema.clone(), relation: relation.name.clone() });
+    let none_seen = relation.statistics_visible && relation.columns.iter().all(|c| c.statistics.is_none());
+    if relation.rows.is_none() || none_seen {
+        return Some(Cause {
+            word: "never analysed",
+            sentence: format!("{name} has no statistics: it was never analysed"),
+            help: format!("ANALYZE {name}"),
+            remedy,
+        });
+    }
+    let rows = relation.rows.unwrap_or(0.0);
+    let modified = relation.activity.as_ref().map_or(0, |a| a.modified_since_analyze) as f64;
+    let facts = ctx.facts_of(node.id);
+    let read = (node.kind == "Seq Scan" && !facts.stopped_early && node.ran().is_some_and(|r| r.loops <= 1.0))
+        .then(|| facts.rows_total.map(|r| r.0 + facts.rows_removed_total.map_or(0.0, |r| r.0)))
+        .flatten();
+    let resized = read.filter(|read| *read > rows * 2.0 + 1000.0);
+    let sentence = match resized {
+        Some(read) => format!("the statistics of {name} are stale: they speak of {}, {} are there", counted(rows, "row"), count(read)),
+        None if modified > 50.0 + rows * tuning.get("stale-share") => {
+            format!("the statistics of {name} are stale: {} changed since they were taken", counted(modified, "row"))
+        }
+        None => return None,
+    };
+    Some(Cause { word: "stale", sentence, help: format!("ANALYZE {name}"), remedy })
+}
+
+/// What the conditions of a scan show: several columns, an expression, a skewed value.
+fn by_conditions(ctx: &PlanContext, node: &Node, relation: &Relation, off: &Error) -> Option<Cause> {
+    let conditions = ctx.scan_conditions(node);
+    let tests: Vec<&Test> = conditions.iter().flat_map(|c| c.conjuncts()).collect();
+    let name = relation.qualified();
+    if let Some(expression) = tests.iter().find_map(|t| unknown_expression(t, relation)) {
+        let supported = ctx.server.is_some_and(|s| s.major() >= 14);
+        return Some(Cause {
+            word: "expression without statistics",
+            sentence: format!("no statistics exist for the expression {expression}"),
+            help: match supported {
+                true => "extended statistics on the expression, or an index on it".to_owned(),
+                false => "an index on the expression: ANALYZE then keeps statistics for it".to_owned(),
+            },
+            remedy: supported.then(|| Remedy::Statistics {
+                schema: relation.schema.clone(),
+                relation: relation.name.clone(),
+                columns: Vec::new(),
+                expression: Some(expression),
+            }),
+        });
+    }
+    let mut columns: Vec<String> = Vec::new();
+    for column in tests.iter().filter(|t| correlates(t)).filter_map(|t| t.left.column()) {
+        if relation.column(&column.name).is_some() && !columns.contains(&column.name) {
+            columns.push(column.name.clone());
+        }
+    }
+    let covered = relation.statistics.iter().any(|s| columns.iter().all(|c| s.columns.contains(c)));
+    if columns.len() >= 2 && !covered {
+        columns.truncate(8);
+        return Some(Cause {
+            word: "correlated columns",
+            sentence: format!("the planner takes the conditions on {} of {name} as independent", columns.join(" and ")),
+            help: "extended statistics tell it how they go together".to_owned(),
+            remedy: Some(Remedy::Statistics {
+                schema: relation.schema.clone(),
+                relation: relation.name.clone(),
+                columns,
+                expression: None,
+            }),
+        });
+    }
+    skew(ctx, relation, &tests, off)
+}
+
+/// Tests whose selectivities the planner multiplies.
+fn correlates(test: &Test) -> bool {
+    let fixed = test.right.as_ref().is_none_or(Operand::is_fixed);
+    fixed && !matches!(test.comparison, Comparison::Operator(_) | Comparison::Other)
+}
+
+/// An expression over columns that neither an index nor extended statistics know.
+fn unknown_expression(test: &Test, relation: &Relation) -> Option<String> {
+    let operand = &test.left;
+    let relabel = matches!(&operand.shape, Shape::CastColumn(to) if to == "text");
+    let expression = matches!(operand.shape, Shape::Expression | Shape::CastColumn(_)) && !relabel;
+    let bare = |text: &str| text.replace(['(', ')', ' '], "");
+    let known = relation.indexes.iter().any(|i| i.keys.iter().any(|k| bare(&k.text) == bare(&operand.text)))
+        || relation.statistics.iter().any(|s| bare(&s.definition).contains(&bare(&operand.text)));
+    (expression && !known && test.comparison != Comparison::Other).then(|| operand.text.clone())
+}
+
+/// A parameter (or a join's value) that the planner had to take as an average one.
+fn skew(ctx: &PlanContext, relation: &Relation, tests: &[&Test], off: &Error) -> Option<Cause> {
+    tests.iter().find_map(|test| {
+        let column = relation.column(&test.left.column()?.name)?;
+        let statistics = column.statistics.as_ref()?;
+        let unknown_value = test.right.as_ref().is_some_and(|r| r.literal().is_none());
+        let rows = relation.rows?;
+        let average = 1.0 / statistics.distinct(rows);
+        let top = *statistics.common_frequencies.first()?;
+        if test.comparison != Comparison::Eq || !unknown_value || top < 10.0 * average || !off.under {
+            return None;
+        }
+        let generic = ctx.mode == crate::capture::Mode::Generic || test.right.as_ref().is_some_and(|r| r.text.starts_with('$'));
+        Some(Cause {
+            word: "skewed parameter",
+            sentence: format!(
+                "the planner did not know the value of {} and took an average one ({}); the most common one makes {}",
+                column.name,
+                percent(average),
+                percent(top)
+            ),
+            help: match generic {
+                true => "plan_cache_mode = force_custom_plan makes the planner look at each value".to_owned(),
+                false => "look the value up first and pass it as a constant, so that the planner can see it".to_owned(),
+            },
+            remedy: None,
+        })
+    })
+}
+
+/// Groups over several columns of one relation: their combinations are fewer (or more) than assumed.
+fn grouping(ctx: &PlanContext, node: &Node) -> Option<Cause> {
+    if node.kind != "Aggregate" && node.kind != "Group" && node.kind != "Unique" {
+        return None;
+    }
+    let keys: Vec<Operand> = node.detail.group_key.iter().map(|k| sort_key(k).operand).collect();
+    let columns: Vec<&crate::sql::condition::ColumnRef> = keys.iter().map(Operand::column).collect::<Option<_>>()?;
+    let alias = columns.first()?.qualifier.clone();
+    if columns.len() < 2 || columns.iter().any(|c| c.qualifier != alias) {
+        return None;
+    }
+    let scan = ctx.plan.subtree(node.id).find(|n| n.detail.relation.is_some() && n.detail.alias == alias)?;
+    let relation = ctx.relation(scan)?;
+    let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+    let covered = relation.statistics.iter().any(|s| names.iter().all(|c| s.columns.contains(c)));
+    (!covered).then(|| Cause {
+        word: "correlated columns",
+        sentence: format!("the planner multiplies the numbers of values of {}", names.join(" and ")),
+        help: "extended statistics tell it how many combinations there are".to_owned(),
+        remedy: Some(Remedy::Statistics {
+            schema: relation.schema.clone(),
+            relation: relation.name.clone(),
+            columns: names,
+            expression: None,
+        }),
+    })
+}

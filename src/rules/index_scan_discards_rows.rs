@@ -1,0 +1,80 @@
+//! An index scan whose filter throws away most of what the index found.
+//!
+//! Refuses to count rows that a lossy bitmap rechecked: that is memory, not a missing key.
+
+use super::support::{finding, rescanning_loop};
+use super::{Spec, Threshold, Tuning};
+use crate::context::PlanContext;
+use crate::finding::{Evidence, Finding, Remedy};
+use crate::plan::Node;
+use crate::words::{counted, duration, percent};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "index-scan-discards-rows",
+    summary: "an index finds many rows and the filter behind it keeps few",
+    thresholds: &[
+        Threshold {
+            name: "min-removed-share",
+            default: 0.8,
+            unit: "of rows fetched",
+            why: "each discarded row cost a visit to the heap; under five visits per row kept the gain is small",
+        },
+        Threshold {
+            name: "min-rows",
+            default: 1_000.0,
+            unit: "rows fetched",
+            why: "a thousand visits to cached pages take about a millisecond",
+        },
+    ],
+    page: include_str!("../../rules/index-scan-discards-rows.md"),
+    check,
+};
+
+const SCANS: &[&str] = &["Index Scan", "Index Only Scan", "Bitmap Heap Scan"];
+
+fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
+    ctx.plan.nodes.iter().filter(|n| SCANS.contains(&n.kind.as_str())).filter_map(|n| scan(ctx, tuning, n)).collect()
+}
+
+fn scan(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
+    let ran = node.ran()?;
+    let removed = node.detail.rows_removed_by_filter? * ran.loops;
+    let kept = ctx.facts_of(node.id).rows_total?.0;
+    let share = removed / (removed + kept).max(1.0);
+    if share < tuning.get("min-removed-share") || removed + kept < tuning.get("min-rows") {
+        return None;
+    }
+    let time = ctx.self_time(node.id)?
+        + ctx.plan.children(node.id).filter_map(|child| ctx.subtree_time(child.id)).sum();
+    let filter = node.detail.filter.as_deref().unwrap_or("its filter");
+    let index = node.detail.index.clone().or_else(|| bitmap_indexes(ctx, node));
+    let mut found = finding(&SPEC, ctx, node).recovering(ctx, time * share);
+    found.what = format!(
+        "{} finds {} in {}, and the filter behind it discards {} of them",
+        index.as_deref().unwrap_or("the index"),
+        counted(removed + kept, "row"),
+        ctx.relation_name(node),
+        percent(share)
+    );
+    if rescanning_loop(ctx, node).is_some() && ran.loops > 1.0 {
+        found.what = format!("{}, over {}", found.what, counted(ran.loops, "probe"));
+    }
+    found.why = match node.kind.as_str() {
+        "Index Only Scan" => format!("{} go into index entries that are thrown away: {filter}", duration(time * share)),
+        _ => format!("{} go into heap pages visited in vain: {filter}", duration(time * share)),
+    };
+    found.help = "an index that also holds the filter's columns finds only the rows that are kept".to_owned();
+    found.index = index;
+    found.evidence = vec![
+        Evidence::data("rows kept", kept, "rows"),
+        Evidence::data("rows discarded", removed, "rows"),
+        Evidence::timing("time in the scan", time.0, "ms"),
+    ];
+    found.remedies = vec![Remedy::Index { scan: node.id, join: None }];
+    Some(found)
+}
+
+fn bitmap_indexes(ctx: &PlanContext, node: &Node) -> Option<String> {
+    let names: Vec<&str> = ctx.plan.subtree(node.id).filter_map(|n| n.detail.index.as_deref()).collect();
+    (!names.is_empty()).then(|| names.join(" and "))
+}

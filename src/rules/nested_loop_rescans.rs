@@ -1,0 +1,115 @@
+//! A nested loop that reads a whole table (or a stored copy of it) again for every outer row.
+//!
+//! Refuses to blame loops whose inner side is a cheap index probe: their number is the outer side's estimate,
+//! which is `estimate-drift`'s story.
+
+use super::support::finding;
+use super::{Spec, Threshold, Tuning};
+use crate::context::PlanContext;
+use crate::finding::{Evidence, Finding, Remedy};
+use crate::plan::{Node, Relationship};
+use crate::words::{counted, duration, percent};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "nested-loop-rescans",
+    summary: "a nested loop reads its inner side in full for every outer row",
+    thresholds: &[
+        Threshold {
+            name: "min-loops",
+            default: 5.0,
+            unit: "loops",
+            why: "a hash table costs about as much as reading the inner side a few times",
+        },
+        Threshold {
+            name: "min-rows-per-loop",
+            default: 100.0,
+            unit: "rows",
+            why: "an index probe costs about as much as reading 100 rows",
+        },
+        Threshold {
+            name: "min-discarded-share",
+            default: 0.9,
+            unit: "of rows read",
+            why: "a join that keeps most pairs has to read them",
+        },
+    ],
+    page: include_str!("../../rules/nested-loop-rescans.md"),
+    check,
+};
+
+fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
+    ctx.plan.nodes.iter().filter(|n| n.kind == "Nested Loop").filter_map(|join| rescan(ctx, tuning, join)).collect()
+}
+
+fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
+    let inner = ctx.plan.children(join.id).find(|n| n.relationship == Relationship::Inner)?;
+    let source = source(ctx, inner)?;
+    let ran = inner.ran()?;
+    let read_per_loop = match inner.kind.as_str() {
+        "Materialize" => ran.rows.0,
+        _ => {
+            let removed = source.detail.rows_removed_by_filter.unwrap_or(0.0);
+            source.ran()?.rows.0 + removed
+        }
+    };
+    let read = read_per_loop * ran.loops;
+    let kept = ctx.facts_of(join.id).rows_total?.0.min(read);
+    let discarded = 1.0 - kept / read.max(1.0);
+    if ran.loops < tuning.get("min-loops")
+        || read_per_loop < tuning.get("min-rows-per-loop")
+        || discarded < tuning.get("min-discarded-share")
+    {
+        return None;
+    }
+    let time = ctx.self_time(join.id)? + ctx.subtree_time(inner.id)?;
+    let once = 1.0 / ran.loops;
+    let saves = time * (discarded * (1.0 - once));
+    let mut found = finding(&SPEC, ctx, join).recovering(ctx, saves);
+    let what = ctx.relation_name(source);
+    found.relation = source.detail.relation.as_ref().map(|_| what.clone());
+    found.what = format!(
+        "the nested loop goes through {} rows of {what} {}: {} in all, {} of them discarded",
+        crate::words::count(read_per_loop),
+        counted(ran.loops, "time"),
+        counted(read, "row"),
+        percent(discarded)
+    );
+    let planned = ctx.plan.children(join.id).find(|n| n.relationship == Relationship::Outer).and_then(|n| n.estimate);
+    found.why = match planned {
+        Some(planned) if planned.rows.0 * 10.0 < ran.loops => format!(
+            "{} go into it; the planner expected {}",
+            duration(time),
+            counted(planned.rows.0, "loop")
+        ),
+        _ => format!("{} go into it", duration(time)),
+    };
+    found.help = match source.kind.as_str() {
+        "Seq Scan" => "an index on the inner side's join column finds the partners of each outer row".to_owned(),
+        _ => "join on equality so that the inner side can be hashed, or store it with an index".to_owned(),
+    };
+    found.evidence = vec![
+        Evidence::data("loops", ran.loops, "loops"),
+        Evidence::data("rows read per loop", read_per_loop, "rows"),
+        Evidence::data("rows kept", kept, "rows"),
+        Evidence::timing("time in the loop", time.0, "ms"),
+    ];
+    if source.kind == "Seq Scan" {
+        found.remedies = vec![Remedy::Index { scan: source.id, join: Some(join.id) }];
+    }
+    Some(found)
+}
+
+/// The scan that the inner side reads in full, looking through nodes that only keep or pass on its rows.
+fn source<'a>(ctx: &PlanContext<'a>, inner: &'a Node) -> Option<&'a Node> {
+    let full = ["Seq Scan", "CTE Scan", "Function Scan", "Values Scan", "WorkTable Scan", "Foreign Scan"];
+    let mut node = inner;
+    loop {
+        if full.contains(&node.kind.as_str()) {
+            return Some(node);
+        }
+        if !["Materialize", "Subquery Scan"].contains(&node.kind.as_str()) {
+            return None;
+        }
+        node = ctx.plan.children(node.id).next()?;
+    }
+}

@@ -1,0 +1,107 @@
+//! A rule's page, taken apart into the cases that the tests run.
+//!
+//! Refuses to run them. The form is fixed: headings in order, fenced blocks with an info string.
+
+/// The sections every page has, in this order.
+const SECTIONS: &[&str] = &["Why it matters", "When it stays silent", "Thresholds", "Cases", "References"];
+
+/// A page's executable part.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Page {
+    pub cases: Vec<Case>,
+}
+
+/// One case: set up, ask, compare.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Case {
+    pub name: String,
+    /// ```` ```sql setup ````
+    pub setup: String,
+    /// ```` ```sql query ````
+    pub query: String,
+    /// ```` ```sql fix ````: what to run so that the finding goes, where that is not the proposal itself.
+    pub fix: Option<String>,
+    /// `finding: RULE at NODE` lines; empty with `finding: none`.
+    pub findings: Vec<(String, String)>,
+    /// `node: LABEL` lines: nodes that the plan must contain, so that silence is about something.
+    pub nodes: Vec<String>,
+    /// `proposal: SQL` lines: every `apply` line of every proposal, exactly.
+    pub proposals: Vec<String>,
+    /// `option: FLAG` lines: `analyze=never`, `param=VALUE`.
+    pub options: Vec<(String, String)>,
+}
+
+/// Reads a page.
+///
+/// # Errors
+/// A sentence that says which section, case or line is wrong.
+pub fn parse(text: &str) -> Result<Page, String> {
+    let mut page = Page::default();
+    let mut sections = Vec::new();
+    let mut block: Option<(String, String)> = None;
+    for (number, line) in text.lines().enumerate() {
+        match (&mut block, line) {
+            (Some((info, body)), "```") => {
+                let (info, body) = (std::mem::take(info), std::mem::take(body));
+                block = None;
+                let case = page.cases.last_mut();
+                fill(case, &info, &body).map_err(|e| format!("line {}: {e}", number + 1))?;
+            }
+            (Some((_, body)), line) => {
+                body.push_str(line);
+                body.push('\n');
+            }
+            (None, line) if line.starts_with("```") => {
+                block = Some((line[3..].trim().to_owned(), String::new()))
+            }
+            (None, line) if line.starts_with("## ") => sections.push(line[3..].to_owned()),
+            (None, line) if line.starts_with("### ") && sections.last().is_some_and(|s| s == "Cases") => {
+                page.cases.push(Case { name: line[4..].to_owned(), ..Case::default() });
+            }
+            _ => {}
+        }
+    }
+    if sections != SECTIONS {
+        return Err(format!("the sections are {sections:?}, expected {SECTIONS:?}"));
+    }
+    for case in &page.cases {
+        if case.query.is_empty() || case.nodes.is_empty() {
+            return Err(format!("case `{}` lacks its query or the node it is about", case.name));
+        }
+    }
+    Ok(page)
+}
+
+fn fill(case: Option<&mut Case>, info: &str, body: &str) -> Result<(), String> {
+    let Some(case) = case else { return Ok(()) };
+    match info {
+        "sql setup" => case.setup.push_str(body),
+        "sql query" => case.query = body.trim().to_owned(),
+        "sql fix" => case.fix = Some(body.to_owned()),
+        "expect" => {
+            for line in body.lines() {
+                let (word, rest) =
+                    line.split_once(": ").ok_or_else(|| format!("`{line}` is not `word: value`"))?;
+                match word {
+                    "finding" if rest == "none" => {}
+                    "finding" => {
+                        let (rule, node) = rest
+                            .split_once(" at ")
+                            .ok_or_else(|| format!("`{rest}` is not `RULE at NODE`"))?;
+                        case.findings.push((rule.to_owned(), node.to_owned()));
+                    }
+                    "node" => case.nodes.push(rest.to_owned()),
+                    "proposal" => case.proposals.push(rest.to_owned()),
+                    "option" => {
+                        let (name, value) =
+                            rest.split_once('=').ok_or_else(|| format!("`{rest}` is not `name=value`"))?;
+                        case.options.push((name.to_owned(), value.to_owned()));
+                    }
+                    _ => return Err(format!("`{word}` is no word of an expect block")),
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}

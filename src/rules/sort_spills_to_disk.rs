@@ -1,0 +1,109 @@
+//! A sort that did not fit work_mem.
+//!
+//! Refuses to promise more than half of the sort's time: comparing the rows stays.
+
+use super::support::finding;
+use super::{Spec, Threshold, Tuning};
+use crate::context::PlanContext;
+use crate::finding::{Evidence, Finding, Remedy};
+use crate::plan::{GroupSpace, Node, Sort, SortSpace};
+use crate::units::Bytes;
+use crate::words::{counted, duration, size};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "sort-spills-to-disk",
+    summary: "a sort runs out of work_mem and merges from disk",
+    thresholds: &[
+        Threshold {
+            name: "recoverable-share",
+            default: 0.5,
+            unit: "of the sort's time",
+            why: "an in-memory sort still compares every row; writing and merging runs is at most about half",
+        },
+        Threshold {
+            name: "max-work-mem",
+            default: 1024.0,
+            unit: "MB",
+            why: "beyond this a single statement can exhaust a server: fewer rows or an index is the remedy",
+        },
+    ],
+    page: include_str!("../../rules/sort-spills-to-disk.md"),
+    check,
+};
+
+fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
+    let sorts = ctx.plan.nodes.iter().filter(|n| n.kind == "Sort" || n.kind == "Incremental Sort");
+    sorts.filter_map(|node| spill(ctx, tuning, node)).collect()
+}
+
+/// What the processes of one sort wrote.
+struct Spill {
+    /// Summed over leader and workers.
+    total: Bytes,
+    /// The largest share of one process.
+    largest: Bytes,
+    processes: usize,
+}
+
+fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
+    let spill = spilled(node)?;
+    let time = ctx.self_time(node.id)?;
+    let saves = time * tuning.get("recoverable-share");
+    let rows = ctx.plan.children(node.id).next().and_then(|c| ctx.facts_of(c.id).rows_total)?.0;
+    let share = spill.largest.0 as f64 / spill.total.0.max(1) as f64;
+    let needed = memory_for(spill.largest, rows * share, ctx.server.map_or(13, |s| s.major()));
+    let current = ctx.server.and_then(|s| s.bytes("work_mem"));
+    let mut found = finding(&SPEC, ctx, node).recovering(ctx, saves);
+    found.what = format!(
+        "sorting {} takes {} on disk{}{}",
+        counted(rows, "row"),
+        size(spill.total),
+        if spill.processes > 1 { format!(", over {} processes", spill.processes) } else { String::new() },
+        current.map_or(String::new(), |c| format!("; work_mem is {}", size(Bytes(c))))
+    );
+    found.why = format!("{} go into this sort, part of it into writing runs to disk and merging them", duration(time));
+    let limit = Bytes((tuning.get("max-work-mem") * 1024.0 * 1024.0) as i64);
+    found.help = if needed.0 > limit.0 {
+        format!("it would need {} of work_mem: sort fewer rows, or read them in order from an index", size(needed))
+    } else {
+        format!("work_mem = {} for this statement keeps it in memory", size(needed))
+    };
+    found.evidence = vec![
+        Evidence::text("sort key", node.detail.sort_key.join(", ")),
+        Evidence::data("on disk", spill.total.0 as f64, "bytes"),
+        Evidence::data("memory needed", needed.0 as f64, "bytes"),
+        Evidence::timing("time in the sort", time.0, "ms"),
+    ];
+    if needed.0 <= limit.0 {
+        found.remedies = vec![Remedy::WorkMem { bytes: needed.0 }];
+    }
+    Some(found)
+}
+
+fn spilled(node: &Node) -> Option<Spill> {
+    let plain = |sort: &Option<Sort>| sort.as_ref().filter(|s| s.space == SortSpace::Disk).map(|s| s.used);
+    let groups = |group: &Option<GroupSpace>| group.as_ref().and_then(|g| g.disk_peak);
+    let leader = [plain(&node.detail.sort), groups(&node.detail.full_sort_groups), groups(&node.detail.presorted_groups)];
+    let workers = node.workers.iter().flat_map(|w| [plain(&w.sort), groups(&w.full_sort_groups), groups(&w.presorted_groups)]);
+    let used: Vec<Bytes> = leader.into_iter().chain(workers).flatten().filter(|b| b.0 > 0).collect();
+    let largest = used.iter().copied().max_by_key(|b| b.0)?;
+    Some(Spill { total: used.iter().copied().sum(), largest, processes: used.len() })
+}
+
+/// Memory that keeps a sort of `rows` rows, which took `disk` on tape, in memory (tuplesort.c): a tape holds a
+/// row without 6 bytes of its in-memory header; memory adds 24 bytes of `SortTuple` and what the allocator of
+/// that major rounds to (powers of two up to 14, a chunk header up to 16). One tenth on top.
+fn memory_for(disk: Bytes, rows: f64, major: u32) -> Bytes {
+    let tuple = align(disk.0 as f64 / rows.max(1.0) + 6.0);
+    let chunk = match major {
+        0..=14 => (tuple as u64).next_power_of_two() as f64 + 16.0,
+        15 => tuple + 16.0,
+        16 => tuple + 8.0,
+        _ => tuple,
+    };
+    Bytes(((chunk + 24.0) * rows * 1.1) as i64 + (1 << 20))
+}
+
+fn align(bytes: f64) -> f64 {
+    (bytes / 8.0).ceil() * 8.0
+}

@@ -1,0 +1,87 @@
+//! Numbers as people read them, for the sentences of findings and reports.
+//!
+//! Refuses to hide precision that matters: three significant digits, never a rounded zero.
+
+use crate::units::{Bytes, Millis};
+
+/// `1234567` as `1,234,567`; fractions below ten keep one digit.
+pub fn count(value: f64) -> String {
+    if value.is_finite() && value.abs() < 10.0 && value.fract().abs() >= 0.05 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if value < 0.0 { format!("-{text}") } else { text }
+}
+
+/// `count` with its noun: `1 row`, `2 rows`.
+pub fn counted(value: f64, noun: &str) -> String {
+    let text = count(value);
+    if text == "1" { format!("1 {noun}") } else { format!("{text} {noun}s") }
+}
+
+/// A duration: `0.012 ms`, `12.3 ms`, `1.23 s`, `2 min 5 s`.
+pub fn duration(Millis(ms): Millis) -> String {
+    match ms.abs() {
+        x if x < 1.0 => format!("{ms:.3} ms"),
+        x if x < 100.0 => format!("{ms:.1} ms"),
+        x if x < 1_000.0 => format!("{ms:.0} ms"),
+        x if x < 100_000.0 => format!("{:.2} s", ms / 1_000.0),
+        x => format!("{} min {:.0} s", (x / 60_000.0).floor(), (x % 60_000.0) / 1_000.0),
+    }
+}
+
+/// A size in binary units, as PostgreSQL writes them: `812 bytes`, `64 kB`, `1.4 MB`.
+pub fn size(Bytes(bytes): Bytes) -> String {
+    let value = bytes as f64;
+    match value.abs() {
+        x if x < 1024.0 => format!("{bytes} bytes"),
+        x if x < 1024.0 * 1024.0 => format!("{:.0} kB", value / 1024.0),
+        x if x < 10.0 * 1024.0 * 1024.0 => format!("{:.1} MB", value / 1024.0 / 1024.0),
+        x if x < 1024.0 * 1024.0 * 1024.0 => format!("{:.0} MB", value / 1024.0 / 1024.0),
+        _ => format!("{:.1} GB", value / 1024.0 / 1024.0 / 1024.0),
+    }
+}
+
+/// A share as a percentage: `99.97 %`, `42 %`, `0.3 %`; never `100 %` of what is not all.
+pub fn percent(share: f64) -> String {
+    let value = share * 100.0;
+    match value {
+        v if v >= 99.995 && share < 1.0 => "99.99 %".to_owned(),
+        v if v > 99.0 && v < 100.0 => format!("{v:.2} %"),
+        v if v > 0.0 && v < 10.0 => format!("{v:.1} %"),
+        v => format!("{v:.0} %"),
+    }
+}
+
+/// A factor: `1.3×`, `12×`, `1,234×`.
+pub fn times(factor: f64) -> String {
+    if factor < 10.0 { format!("{factor:.1}×") } else { format!("{}×", count(factor)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(count(1_234_567.0), "1,234,567");
+        assert_eq!(count(0.5), "0.5");
+        assert_eq!(count(-1000.0), "-1,000");
+        assert_eq!(counted(1.0, "row"), "1 row");
+        assert_eq!(duration(Millis(0.0123)), "0.012 ms");
+        assert_eq!(duration(Millis(1234.0)), "1.23 s");
+        assert_eq!(duration(Millis(125_000.0)), "2 min 5 s");
+        assert_eq!(size(Bytes(1 << 20)), "1.0 MB");
+        assert_eq!(percent(0.999_999), "99.99 %");
+        assert_eq!(percent(1.0), "100 %");
+        assert_eq!(percent(0.42), "42 %");
+        assert_eq!(times(12.3), "12×");
+    }
+}
