@@ -153,6 +153,31 @@ fn sources_are_read_as_typed() {
     assert_eq!(read(""), Err(Kind::Usage));
 }
 
+#[test]
+fn every_test_gets_a_database_of_its_own_however_many_ask_at_once() {
+    for major in support::majors() {
+        let create_and_count = || {
+            let database = support::database(major);
+            database.execute("CREATE TABLE t (); CREATE INDEX ON t ((1))");
+            let counted = database.query_text("SELECT count(*), NULL FROM pg_class WHERE relname = 't'");
+            assert_eq!(counted, [[Some("1".to_owned()), None]]);
+            database.name.clone()
+        };
+        let mut names: Vec<String> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..6).map(|_| scope.spawn(create_and_count)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("a database")).collect()
+        });
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 6);
+        let left = query_text(
+            &support::server(major).url("postgres"),
+            "SELECT datname FROM pg_database WHERE datname ~ '^test_'",
+        );
+        assert!(left.iter().flatten().flatten().all(|name| !names.contains(name)), "{left:?}");
+    }
+}
+
 /// The owner's side of the tests below, in a process of its own: starts a server, says where, and does its role.
 fn play(role: &str) {
     if role == "sweep" {
@@ -263,12 +288,11 @@ fn a_sweep_removes_what_has_lost_its_owner_and_its_watchdog_and_nothing_else() {
     let folder = temporary_folder();
     let (mut dead, mut alive) = (Owner::start("hold", folder.path()), Owner::start("hold", folder.path()));
     let ((dead_directory, dead_url), (alive_directory, alive_url)) = (dead.server(), alive.server());
-    let server: u32 =
-        std::fs::read_to_string(dead_directory.join("server.pid")).expect("a pid").trim().parse().unwrap();
-    for watchdog in processes_in(&dead_directory).into_iter().filter(|pid| *pid != server) {
-        let killed = Command::new("kill").args(["-9", &watchdog.to_string()]).status().expect("run kill");
-        assert!(killed.success());
-    }
+    let watchdogs =
+        support::processes_with(&["pgproof-watchdog", dead_directory.to_str().expect("a path in UTF-8")]);
+    assert_eq!(watchdogs.len(), 1);
+    let killed = Command::new("kill").args(["-9", &watchdogs[0].to_string()]).status().expect("run kill");
+    assert!(killed.success());
     dead.kill();
     assert_eq!(one_value(&dead_url, "SELECT 1"), "1", "nobody has stopped it yet");
 

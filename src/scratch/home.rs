@@ -115,16 +115,20 @@ impl Home {
         start().map_err(|e| Error::new(Kind::Environment, format!("run {}", program.display())).because(e))
     }
 
-    /// What happened, and the last lines of the log below it.
-    pub fn told(&self, event: impl std::fmt::Display) -> String {
+    /// The last lines of the log, each after two spaces.
+    pub fn log_tail(&self) -> String {
         let log = std::fs::read(self.log()).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-        let tail = &lines[lines.len().saturating_sub(LOG_LINES)..];
-        if tail.is_empty() {
-            return format!("{event}; its log is empty");
+        lines[lines.len().saturating_sub(LOG_LINES)..].iter().map(|line| format!("\n  {line}")).collect()
+    }
+
+    /// What happened, and the last lines of the log below it.
+    pub fn told(&self, event: impl std::fmt::Display) -> String {
+        match self.log_tail() {
+            tail if tail.is_empty() => format!("{event}; its log is empty"),
+            tail => format!("{event}; its log ends with:{tail}"),
         }
-        format!("{event}; its log ends with:\n  {}", tail.join("\n  "))
     }
 
     /// Removes the directory and lets the watchdog go. What runs in it must have ended.

@@ -65,9 +65,9 @@ fn check_reach(installation: &Installation, home: &Home) -> Result<()> {
 
 fn initdb(installation: &Installation, home: &Home, password: &str) -> Result<()> {
     let password_file = home.write_secret("password", &format!("{password}\n"))?;
-    // The code-point order of C, but with the classes and the LIKE behaviour of any other locale.
+    // Code-point order as in C, but letters are letters, and LIKE needs its own operator class as in any other locale.
     let status = run_initdb(installation, home, &password_file, "C.UTF-8")?;
-    let no_such_locale = || home.told("").contains("invalid locale");
+    let no_such_locale = || home.log_tail().contains("invalid locale");
     let status = match status.success() {
         false if no_such_locale() => run_initdb(installation, home, &password_file, "C")?,
         _ => status,
@@ -157,7 +157,7 @@ fn free_port() -> Result<u16> {
 }
 
 fn port_was_taken(home: &Home) -> bool {
-    let log = home.told("");
+    let log = home.log_tail();
     log.contains("could not create any TCP/IP sockets") || log.contains("Address already in use")
 }
 

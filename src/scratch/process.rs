@@ -103,7 +103,7 @@ pub(super) fn belongs(pid: u32, directory: &Path) -> bool {
     let line = match std::fs::read(format!("/proc/{pid}/cmdline")) {
         Ok(line) => line,
         Err(_) if Path::new("/proc/self").exists() => return false,
-        Err(_) => match output(Path::new("ps"), &["-o", "args=", "-p", &pid.to_string()], None) {
+        Err(_) => match output(Path::new("ps"), &["-ww", "-o", "args=", "-p", &pid.to_string()], None) {
             Ok(output) => output.stdout,
             Err(_) => return false,
         },

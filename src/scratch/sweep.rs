@@ -1,6 +1,7 @@
 //! Removing what an earlier run left behind, when it and its watchdog were killed together.
 
 use std::fs::{DirEntry, File, OpenOptions};
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -72,14 +73,15 @@ fn sweep_one(directory: &Path) -> bool {
 
 /// The lock on the owner's record and what it says; `None` while the owner lives, or may still be starting.
 fn abandoned(directory: &Path) -> Option<(Option<File>, String)> {
-    let path = directory.join("owner");
-    let file =
-        OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path).ok();
-    if let Some(file) = &file {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let mut file = options.open(directory.join("owner")).ok();
+    let mut record = String::new();
+    if let Some(file) = &mut file {
+        // Read after the lock was taken: the owner writes its record while it holds the lock.
         home::lock(file).ok()?;
+        file.read_to_string(&mut record).ok()?;
     }
-    // Read after the lock was taken: the owner writes its record while it holds the lock.
-    let record = std::fs::read_to_string(&path).unwrap_or_default();
     let age = || std::fs::symlink_metadata(directory).ok()?.modified().ok()?.elapsed().ok();
     (!record.is_empty() || age()? > UNRECORDED_AGE).then_some((file, record))
 }

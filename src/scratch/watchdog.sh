@@ -9,7 +9,7 @@ belongs() {
   if [ -e /proc/self/cmdline ]; then
     tr '\000' ' ' <"/proc/$1/cmdline"
   else
-    ps -o args= -p "$1"
+    ps -ww -o args= -p "$1"
   fi 2>/dev/null | grep -qF -- "$dir/"
 }
 

@@ -274,9 +274,13 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// The processes whose command line names `directory`.
+/// The processes whose command line names `directory`. A server's children are among them until they rename themselves.
 pub fn processes_in(directory: &Path) -> Vec<u32> {
-    let directory = directory.to_str().expect("a path in UTF-8");
+    processes_with(&[directory.to_str().expect("a path in UTF-8")])
+}
+
+/// The processes whose command line holds all these words.
+pub fn processes_with(words: &[&str]) -> Vec<u32> {
     let lines: Vec<(u32, String)> = match std::fs::read_dir("/proc") {
         Ok(entries) => entries
             .flatten()
@@ -294,5 +298,6 @@ pub fn processes_in(directory: &Path) -> Vec<u32> {
                 .collect()
         }
     };
-    lines.into_iter().filter(|(_, line)| line.contains(directory)).map(|(pid, _)| pid).collect()
+    let wanted = |line: &str| words.iter().all(|word| line.contains(word));
+    lines.into_iter().filter(|(_, line)| wanted(line)).map(|(pid, _)| pid).collect()
 }
