@@ -184,7 +184,14 @@ fn play(role: &str) {
         println!("\nswept {}", sweep().len());
         return;
     }
-    let server = start(&[]);
+    let server = match role {
+        "docker" => {
+            let settings = vec![("work_mem".to_owned(), "7 MB".to_owned())];
+            let source = Source::Docker("postgres:15".to_owned());
+            Server::start(&Options { source, settings, ..Options::default() }).expect("start")
+        }
+        _ => start(&[]),
+    };
     println!("\nserver {} {}", server.directory().display(), server.url("postgres"));
     match role {
         "keep" => println!("stop {}", server.keep().expect("keep").stop_command),
@@ -202,10 +209,14 @@ struct Owner {
 
 impl Owner {
     fn start(role: &str, temporary: &Path) -> Owner {
+        Owner::start_with(role, temporary, &[])
+    }
+
+    fn start_with(role: &str, temporary: &Path, environment: &[(&str, &str)]) -> Owner {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.args(["--exact", "an_owner_can_be_played", "--nocapture"]);
         command.env(ROLE, role).env("TMPDIR", temporary).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().expect("start an owner");
+        let mut process = command.envs(environment.iter().copied()).spawn().expect("start an owner");
         let lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
         Owner { process, lines }
     }
@@ -341,4 +352,56 @@ fn where_a_socket_path_would_be_too_long_the_url_is_tcp() {
     assert_eq!(one_value(&url, "SELECT 1"), "1");
     owner.kill();
     eventually("the directory is gone", || is_empty(&long));
+}
+
+/// A docker client that notes what it is asked, and whose every container is the server on `$FAKE_PORT`.
+const FAKE_DOCKER: &str = r#"#!/bin/sh
+echo "$@" >>"$FAKE_CALLS"
+case $1 in
+  run) echo "password of ${#POSTGRES_PASSWORD} characters" >>"$FAKE_CALLS" ;;
+  port) echo "127.0.0.1:$FAKE_PORT" ;;
+  inspect) echo true ;;
+  exec) echo "postgres (PostgreSQL) 15.20" ;;
+esac
+"#;
+
+#[test]
+fn a_container_is_removed_when_its_owner_ends_and_when_it_is_killed() {
+    let server = start(&[]);
+    let client = temporary_folder();
+    let program = client.path().join("docker");
+    std::fs::write(&program, FAKE_DOCKER).expect("write");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("make it a program");
+    let path = format!("{}:{}", client.path().display(), std::env::var("PATH").expect("a PATH"));
+    for killed in [false, true] {
+        let folder = temporary_folder();
+        let log = client.path().join(format!("calls-{killed}"));
+        let calls = || std::fs::read_to_string(&log).unwrap_or_default();
+        let (log, port) = (log.to_str().expect("a path in UTF-8"), server.port().to_string());
+        let environment = [("PATH", path.as_str()), ("FAKE_CALLS", log), ("FAKE_PORT", &port)];
+        let mut owner = Owner::start_with("docker", folder.path(), &environment);
+        let (directory, url) = owner.server();
+        assert!(url.ends_with(&format!("@127.0.0.1:{port}/postgres")), "{url}");
+        let run = calls().lines().find(|line| line.starts_with("run ")).expect("a run").to_owned();
+        assert!(
+            run.contains(" postgres:15 postgres -c fsync=off ") && run.ends_with(" -c work_mem=7 MB"),
+            "{run}"
+        );
+        let password = url.split([':', '@']).nth(2).expect("a password");
+        assert!(!run.contains(password), "{run}");
+        assert!(calls().contains("password of 32 characters"));
+
+        let name = run.split(' ').find(|word| word.starts_with(PREFIX)).expect("a name").to_owned();
+        let removal = format!("rm --force --volumes {name}");
+        assert!(!calls().contains(&removal));
+        if killed {
+            owner.kill();
+        } else {
+            drop(owner.process.stdin.take());
+            assert!(owner.process.wait().expect("wait for the owner").success());
+            assert!(is_empty(folder.path()));
+        }
+        eventually("the container is removed", || calls().contains(&removal));
+        eventually("the directory is gone", || !directory.exists());
+    }
 }
