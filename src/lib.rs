@@ -13,6 +13,7 @@ pub mod plan;
 pub mod proposals;
 pub mod prove;
 pub mod rules;
+pub mod scratch;
 pub mod sql;
 pub mod units;
 pub mod words;
