@@ -6,4 +6,5 @@ pub mod error;
 pub mod exit;
 pub mod facts;
 pub mod plan;
+pub mod postgres;
 pub mod units;
