@@ -62,7 +62,7 @@ async fn each_sslmode_asks_of_a_good_certificate_what_libpq_asks() {
             "elsewhere.test",
             "verify-full",
             roots(&ca),
-            Err("does not name elsewhere.test, but DnsName(\"db.example.test\")"),
+            Err("does not name elsewhere.test, but db.example.test"),
         ),
         ("db.example.test", "verify-full", String::new(), Err("no root certificate was named")),
         (
@@ -254,9 +254,11 @@ async fn scram_is_bound_to_the_channel() {
 async fn revoked_certificates_are_refused() {
     let made = Certificates::new();
     made.issue("server", "db.example.test", &with_names("DNS:db.example.test"));
-    let config = "[ca]\ndefault_ca=x\n[x]\ndatabase=index\ndefault_md=sha256\ndefault_crl_days=2\n";
+    let config = "[ca]\ndefault_ca=x\n[x]\ndatabase=index\ndefault_md=sha256\ndefault_crl_days=2\ncrlnumber=number\n\
+                  crl_extensions=e\n[e]\nauthorityKeyIdentifier=keyid\n";
     std::fs::write(made.path("ca.conf"), config).expect("written");
     std::fs::write(made.path("index"), "").expect("written");
+    std::fs::write(made.path("number"), "01").expect("written");
     made.openssl("ca -config ca.conf -keyfile ca.key -cert ca.crt -gencrl -out empty.crl", &[]);
     made.openssl("ca -config ca.conf -keyfile ca.key -cert ca.crt -revoke server.crt", &[]);
     made.openssl("ca -config ca.conf -keyfile ca.key -cert ca.crt -gencrl -out full.crl", &[]);
@@ -268,7 +270,7 @@ async fn revoked_certificates_are_refused() {
     };
     assert_eq!(outcome(&text("empty.crl")).await, Ok(true));
     let (_, words) = refused(&text("full.crl")).await;
-    assert!(words.contains("Revoked"), "{words}");
+    assert!(words.contains("in the revocation list"), "{words}");
 }
 
 #[tokio::test]

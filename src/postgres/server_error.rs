@@ -38,7 +38,7 @@ pub(super) fn with_causes(error: Error, lines: Vec<String>) -> Error {
 /// Turns what tokio-postgres reported into our error; `doing` completes "failed to …".
 pub fn server_error(doing: &str, error: tokio_postgres::Error) -> Error {
     let Some(reported) = error.as_db_error() else {
-        let lost = error.is_closed() || io_cause(&error).is_some();
+        let lost = is_lost(&error);
         let kind = if lost { Kind::Connect } else { Kind::Server };
         let ours = with_causes(Error::new(kind, doing), driver_lines(&error));
         return if lost {
@@ -81,6 +81,16 @@ pub(super) fn statement_error(doing: &str, error: tokio_postgres::Error, sql: &s
             label,
         }),
         None => ours,
+    }
+}
+
+/// Whether the connection is gone, or the server said that it closes it.
+pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
+    match error.as_db_error() {
+        Some(reported) => {
+            kind_of(reported) == Kind::Connect || matches!(reported.severity(), "FATAL" | "PANIC")
+        }
+        None => error.is_closed() || io_cause(error).is_some(),
     }
 }
 

@@ -5,7 +5,7 @@
 use super::connect::{Connection, Notice};
 use super::interrupt::Interrupt;
 use super::server::{Manager, Shared};
-use super::server_error::{is_cancel, statement_error};
+use super::server_error::{is_cancel, is_lost, statement_error};
 use super::templates::{self, COMMIT, Guards, ROLLBACK, marked};
 use crate::error::{Error, Kind, Result};
 use bytes::BytesMut;
@@ -81,6 +81,8 @@ pub struct Session {
     shielded: bool,
     /// A statement was sent and its end not seen: the connection is of no further use.
     unfinished: AtomicBool,
+    /// The server said that it closes the connection, or did.
+    lost: AtomicBool,
     /// A cancel request is on its way, or was too late for its statement.
     cancel_sent: AtomicBool,
     trips_before: u64,
@@ -96,6 +98,7 @@ impl Session {
             in_transaction: false,
             shielded: false,
             unfinished: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             cancel_sent: AtomicBool::new(false),
             trips_before,
         }
@@ -272,6 +275,9 @@ impl Session {
         self.unfinished.store(true, Ordering::Relaxed);
         let ended = work.await;
         self.unfinished.store(false, Ordering::Relaxed);
+        if ended.as_ref().is_err_and(is_lost) {
+            self.lost.store(true, Ordering::Relaxed);
+        }
         ended
     }
 }
@@ -290,9 +296,9 @@ async fn cancel(token: CancelToken, shared: &Shared) -> std::result::Result<(), 
 impl Drop for Session {
     fn drop(&mut self) {
         let unfinished = self.unfinished.load(Ordering::Relaxed);
-        let late_cancel = self.cancel_sent.load(Ordering::Relaxed);
+        let doubtful = self.lost.load(Ordering::Relaxed) || self.cancel_sent.load(Ordering::Relaxed);
         let Some(object) = self.connection.take() else { return };
-        if !(self.in_transaction || unfinished || late_cancel) {
+        if !(self.in_transaction || unfinished || doubtful) {
             return;
         }
         let connection = Object::take(object);

@@ -5,7 +5,7 @@
 use super::conninfo::{ChannelBinding, ConnectOptions, Roots, SslMode, TlsOptions};
 use super::verifier::Verifier;
 use crate::error::{Error, Kind, Result};
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
@@ -123,7 +123,13 @@ fn webpki(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Arc<We
         }
         None => builder,
     };
-    builder.build().map_err(|error| refuse(format!("{from}: {error}")))
+    builder.build().map_err(|error| match (error, options.crl.as_deref()) {
+        (VerifierBuilderError::InvalidCrl(why), Some(path)) => {
+            refuse(format!("revocation list {}: {}", path.display(), rustls::Error::from(why)))
+                .help("it must be a version 2 list (openssl ca needs crl_extensions and crlnumber for that)")
+        }
+        (error, _) => refuse(format!("{from}: {error}")),
+    })
 }
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -183,6 +189,15 @@ pub(super) fn certificate_words(error: &rustls::Error) -> String {
     }
 }
 
+/// webpki lists names as `DnsName("db")` and `IpAddress(10.0.0.1)`: what stands inside.
+fn plain_names(presented: &[String]) -> String {
+    let plain = presented.iter().map(|name| {
+        let inside = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        inside.unwrap_or(name).trim_matches('"')
+    });
+    plain.collect::<Vec<_>>().join(", ")
+}
+
 /// Where rustls refuses what libpq accepts, or for a common mistake: what is true, and what to do.
 pub(super) fn trouble(error: &rustls::Error) -> Option<(String, &'static str)> {
     let rustls::Error::InvalidCertificate(why) = error else { return None };
@@ -211,13 +226,16 @@ pub(super) fn trouble(error: &rustls::Error) -> Option<(String, &'static str)> {
             "issue it with subjectAltName=DNS:<host>, or use sslmode=verify-ca, which does not check the name",
         ),
         CertificateError::NotValidForNameContext { expected, presented } => (
-            format!("the certificate does not name {}, but {}", expected.to_str(), presented.join(", ")),
+            format!("the certificate does not name {}, but {}", expected.to_str(), plain_names(presented)),
             "connect by a name in the certificate (with hostaddr for its address), or use sslmode=verify-ca",
         ),
         CertificateError::UnknownIssuer => (
             "the certificate is not signed by an authority in the root certificate file".to_owned(),
             "name the authority's certificate with sslrootcert, or use sslmode=require to skip verification",
         ),
+        CertificateError::Revoked => {
+            ("the certificate is in the revocation list".to_owned(), "renew it, or correct the list named by sslcrl")
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             ("the certificate has expired".to_owned(), "renew it, or use sslmode=require to skip verification")
         }
