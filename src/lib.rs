@@ -10,6 +10,7 @@ pub mod exit;
 pub mod facts;
 pub mod finding;
 pub mod plan;
+pub mod postgres;
 pub mod proposals;
 pub mod prove;
 pub mod rules;

@@ -1,0 +1,24 @@
+//! Everything that talks to a PostgreSQL server: the only user of tokio-postgres and deadpool.
+//!
+//! Refuses to judge: it connects, guards, asks and hands back what the server said.
+// This is an edge: it reads the environment, service, password and certificate files, and the clock.
+#![allow(clippy::disallowed_methods)]
+
+mod connect;
+pub mod conninfo;
+mod diagnosis;
+mod interrupt;
+mod server;
+mod server_error;
+mod session;
+mod templates;
+mod tls;
+mod verifier;
+
+pub use connect::Notice;
+pub use conninfo::{Address, ConnectOptions, Environment, Flags, Host, Secret, TargetSession};
+pub use interrupt::Interrupt;
+pub use server::{Server, Version};
+pub use server_error::server_error;
+pub use session::{Session, TextParam};
+pub use templates::Guards;

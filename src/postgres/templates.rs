@@ -1,0 +1,101 @@
+//! The few statements that are put together: everything else we send is a file in `queries/`.
+//!
+//! Refuses to take an identifier or a literal without quoting it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// The limits that hold inside one transaction and are gone after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guards {
+    /// How long one statement may run; zero is no limit.
+    pub statement_timeout: Duration,
+    /// How long a statement may wait for a lock; zero is no limit.
+    pub lock_timeout: Duration,
+    /// How long the transaction may stay open while we do nothing; zero is no limit.
+    pub idle_in_transaction_timeout: Duration,
+    /// Whether the server refuses writes. Only trials set it to false.
+    pub read_only: bool,
+}
+
+impl Default for Guards {
+    /// The documented defaults: `--timeout 30s`, `--lock-timeout 1s`, read-only.
+    fn default() -> Self {
+        Guards {
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(1),
+            idle_in_transaction_timeout: Duration::from_secs(60),
+            read_only: true,
+        }
+    }
+}
+
+/// Ends the transaction and undoes it.
+pub(super) const ROLLBACK: &str = "ROLLBACK";
+/// Ends the transaction and keeps what it did.
+pub(super) const COMMIT: &str = "COMMIT";
+/// Whether the server is in recovery, and whether the session refuses writes.
+pub(super) const SESSION_STATE: &str = include_str!("queries/session_state.sql");
+
+/// Opens a guarded transaction: one batch, one round trip. `extra` are further settings, local to it.
+pub(super) fn begin(guards: &Guards, extra: &[(&str, String)]) -> String {
+    let mode = if guards.read_only { "READ ONLY" } else { "READ WRITE" };
+    let mut batch = format!("BEGIN {mode}");
+    let limits = [
+        ("statement_timeout", guards.statement_timeout),
+        ("lock_timeout", guards.lock_timeout),
+        ("idle_in_transaction_session_timeout", guards.idle_in_transaction_timeout),
+    ];
+    for (name, limit) in limits {
+        // The settings are whole milliseconds, where 0 is no limit: round up, never to "forever".
+        let millis = limit.as_micros().div_ceil(1000);
+        let _ = write!(batch, "; SET LOCAL {name} = {millis}");
+    }
+    for (name, value) in extra {
+        let _ = write!(batch, "; SET LOCAL {} = {}", setting_name(name), literal(value));
+    }
+    batch
+}
+
+/// Puts our marker in front, on the same line, so that places in the statement keep their line.
+pub(super) fn marked(phase: &str, sql: &str) -> String {
+    if phase.is_empty() { format!("/* pgproof */ {sql}") } else { format!("/* pgproof:{phase} */ {sql}") }
+}
+
+/// Quotes each part of a setting's name, such as `hypopg.enabled`.
+fn setting_name(name: &str) -> String {
+    let parts: Vec<String> =
+        name.split('.').map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
+    parts.join(".")
+}
+
+fn literal(value: &str) -> String {
+    if value.contains('\\') {
+        return format!("E'{}'", value.replace('\\', "\\\\").replace('\'', "''"));
+    }
+    format!("'{}'", value.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_batch_opens_a_read_only_transaction_with_every_limit() {
+        let guards = Guards { lock_timeout: Duration::from_micros(1), ..Guards::default() };
+        assert_eq!(
+            begin(&guards, &[("client_connection_check_interval", "1s".to_owned())]),
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = 30000; SET LOCAL lock_timeout = 1; \
+             SET LOCAL idle_in_transaction_session_timeout = 60000; \
+             SET LOCAL \"client_connection_check_interval\" = '1s'"
+        );
+    }
+
+    #[test]
+    fn names_and_values_are_quoted() {
+        let guards = Guards { read_only: false, ..Guards::default() };
+        let batch = begin(&guards, &[("a\".b", "it's \\".to_owned())]);
+        assert!(batch.starts_with("BEGIN READ WRITE; "), "{batch}");
+        assert!(batch.ends_with(r#"SET LOCAL "a"""."b" = E'it''s \\'"#), "{batch}");
+    }
+}
