@@ -499,7 +499,7 @@ fn text_as_other<'a>(node: &mut Node, open: &mut Open, key: &str, text: Cow<'a, 
         *field = Some(flag);
         return None;
     }
-    let number = value.number()?;
+    let Some(number) = value.number() else { return Some(value) };
     let field = match key {
         "Startup Cost" => &mut open.startup_cost,
         "Total Cost" => &mut open.total_cost,
