@@ -4,13 +4,16 @@
 //! not understand is kept in `extra`, never dropped.
 
 mod build;
+mod counters;
 mod detail;
+mod groups;
 mod json;
+mod json_lexer;
 
 pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, SortSpace, Storage, Wal};
 pub use json::read_json;
 
-use crate::units::{Bytes, Cost, Millis, Rows};
+use crate::units::{Blocks, Bytes, Cost, Millis, Rows};
 use serde_json::Value;
 
 /// One plan: what one EXPLAIN of one statement printed.
@@ -24,6 +27,8 @@ pub struct Plan {
     pub execution_time: Option<Millis>,
     /// The `Planning` group (13+): buffers touched while planning.
     pub planning_buffers: Option<Buffers>,
+    /// The `Planning` group (13+ with track_io_timing): I/O times while planning.
+    pub planning_io: Option<IoTimes>,
     /// The `Planning` group (17+ with MEMORY).
     pub planning_memory: Option<Memory>,
     /// Triggers that fired; `None` where the server printed no list at all.
@@ -40,6 +45,8 @@ pub struct Plan {
     pub query_text: Option<String>,
     /// `Query Parameters` of auto_explain (16+).
     pub query_parameters: Option<String>,
+    /// What the server prints in place of a plan for a statement that has none (`Notify`, from a rule).
+    pub utility: Option<String>,
     /// Top-level keys that we do not know.
     pub extra: Vec<(String, Value)>,
 }
@@ -56,7 +63,7 @@ pub enum Relationship {
     InitPlan,
     /// Runs once per evaluation, inside the node it hangs under.
     SubPlan,
-    /// A word we do not know (custom nodes print `children`).
+    /// A word we do not know (custom nodes print `children`), or empty where none was printed.
     Other(String),
 }
 
@@ -132,6 +139,8 @@ pub struct Worker {
     pub execution: Option<Ran>,
     pub buffers: Option<Buffers>,
     pub io: Option<IoTimes>,
+    /// `None` without WAL or where nothing was written.
+    pub wal: Option<Wal>,
     pub sort: Option<Sort>,
     /// `Full-sort Groups` and `Pre-sorted Groups` of an Incremental Sort in this worker.
     pub full_sort_groups: Option<GroupSpace>,
@@ -139,6 +148,9 @@ pub struct Worker {
     /// HashAggregate: batches, peak memory, disk.
     pub hash: Option<Hash>,
     pub memoize: Option<Memoize>,
+    /// 18+: heap blocks of a Bitmap Heap Scan in this worker.
+    pub exact_heap_blocks: Option<Blocks>,
+    pub lossy_heap_blocks: Option<Blocks>,
     pub extra: Vec<(String, Value)>,
 }
 
@@ -151,6 +163,7 @@ pub struct Trigger {
     /// `None` with TIMING OFF.
     pub time: Option<Millis>,
     pub calls: f64,
+    pub extra: Vec<(String, Value)>,
 }
 
 /// Just-in-time compilation; the times contain those of workers.
@@ -182,6 +195,7 @@ pub struct Serialization {
     pub output: Bytes,
     pub format: String,
     pub buffers: Option<Buffers>,
+    pub io: Option<IoTimes>,
 }
 
 impl Plan {

@@ -1,0 +1,523 @@
+//! Plans recorded from real servers: nothing is lost in reading, and times add up.
+#![allow(clippy::disallowed_methods)]
+
+use pgproof::error::Kind;
+use pgproof::facts::{Facts, NodeFacts, facts};
+use pgproof::plan::{Execution, Node, Plan, Relationship, read_json};
+use proptest::prelude::*;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+const MAJORS: [u32; 6] = [13, 14, 15, 16, 17, 18];
+
+/// Every recorded plan as `13/name` and its text.
+fn fixtures() -> BTreeMap<String, String> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/plans");
+    let mut all = BTreeMap::new();
+    for major in MAJORS {
+        let folder = top.join(major.to_string());
+        for entry in
+            std::fs::read_dir(&folder).unwrap_or_else(|cause| panic!("{}: {cause}", folder.display()))
+        {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            all.insert(format!("{major}/{name}"), std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    all
+}
+
+fn read(text: &str) -> Vec<Plan> {
+    read_json(text).unwrap_or_else(|error| panic!("{error}: {:?}\n{:?}", error.causes(), error.excerpt()))
+}
+
+fn fixture_text(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/plans").join(format!("{name}.json"));
+    std::fs::read_to_string(&path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()))
+}
+
+fn fixture(name: &str) -> (Plan, Facts) {
+    let plan = read(&fixture_text(name)).remove(0);
+    let facts = facts(&plan);
+    (plan, facts)
+}
+
+fn find(plan: &Plan, wanted: impl Fn(&Node) -> bool) -> &Node {
+    plan.nodes.iter().find(|node| wanted(node)).expect("the plan has such a node")
+}
+
+#[test]
+fn every_fixture_reads_in_pre_order() {
+    let all = fixtures();
+    assert!(all.len() > 400, "{} fixtures", all.len());
+    for (name, text) in &all {
+        let plans = read(text);
+        assert!(!plans.is_empty(), "{name}");
+        for plan in plans.iter().filter(|plan| plan.utility.is_none()) {
+            for (index, node) in plan.nodes.iter().enumerate() {
+                assert_eq!(node.id, index, "{name}");
+                assert!(node.parent.is_none_or(|parent| parent < index), "{name}");
+                assert_eq!(node.parent.is_none(), node.relationship == Relationship::Root, "{name}");
+            }
+            assert_eq!(plan.subtree(0).count(), plan.nodes.len(), "{name}");
+        }
+    }
+}
+
+/// Calls `change` for every scalar with the path of names that leads to it; lists have no step of their own.
+fn scalars(
+    value: &mut Value,
+    path: &str,
+    kind: &str,
+    change: &mut impl FnMut(&str, &mut Value) -> bool,
+) -> bool {
+    match value {
+        Value::Object(group) => {
+            let kind = group.get("Node Type").and_then(Value::as_str).unwrap_or(kind).to_owned();
+            let group = group.iter_mut();
+            group.into_iter().any(|(key, value)| {
+                let path = match key.as_str() {
+                    "Plan" | "Plans" => "node".to_owned(),
+                    _ => format!("{path}/{key}"),
+                };
+                scalars(value, &path, &kind, change)
+            })
+        }
+        Value::Array(list) => list.iter_mut().any(|value| scalars(value, path, kind, change)),
+        scalar => change(&format!("{kind}: {path}"), scalar),
+    }
+}
+
+/// Changing any one value that a server printed must change the plan: so nothing that was printed is lost.
+#[test]
+fn every_printed_value_reaches_the_plan() {
+    let mut seen: HashSet<String> = HashSet::new();
+    for (name, text) in fixtures() {
+        let (major, _) = name.split_once('/').unwrap();
+        let original = read(&text);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        loop {
+            let mut changed = None;
+            scalars(&mut value.clone(), "", "", &mut |path, _| {
+                if changed.is_some() || !seen.insert(format!("{major} {path}")) {
+                    return false;
+                }
+                changed = Some(path.to_owned());
+                true
+            });
+            let Some(path) = changed else { break };
+            let mut copy = value.clone();
+            let mut done = false;
+            scalars(&mut copy, "", "", &mut |here, scalar| {
+                if here != path || done {
+                    return false;
+                }
+                done = true;
+                *scalar = match &*scalar {
+                    Value::String(text) => format!("{text}x").into(),
+                    Value::Number(number) => (number.as_f64().unwrap() * 2.0 + 7.0).into(),
+                    Value::Bool(flag) => (!flag).into(),
+                    other => panic!("{name} {path}: {other}"),
+                };
+                if path.ends_with("Query Identifier") || path.ends_with("Worker Number") {
+                    *scalar = 7.into();
+                }
+                true
+            });
+            let changed = read_json(&copy.to_string()).expect("still a plan");
+            assert!(changed != original, "{name} loses {path}");
+        }
+    }
+    assert!(seen.len() > 3000, "{} different values", seen.len());
+}
+
+/// The InitPlan subtrees whose time lies in no other node: CTEs that write and that nobody read to the end.
+fn outside_root(plan: &Plan) -> bool {
+    plan.nodes.iter().any(|node| node.relationship == Relationship::InitPlan && node.kind == "ModifyTable")
+}
+
+#[test]
+fn exclusive_times_add_up_and_none_is_negative() {
+    let (mut checked, mut parallel) = (0, 0);
+    for (name, text) in fixtures() {
+        for plan in read(&text) {
+            let facts = facts(&plan);
+            let Some(root) = plan.root().and_then(Node::ran) else { continue };
+            let Some(root_time) = root.total_time else { continue };
+            for (node, fact) in plan.nodes.iter().zip(&facts.nodes) {
+                assert_eq!(fact.self_cpu.is_some(), node.ran().is_some(), "{name} {}", node.id);
+                let (Some(own), Some(bound)) = (fact.self_cpu, fact.self_bound) else { continue };
+                let place = format!("{name} #{} {}", node.id, node.kind);
+                assert!(own.0 >= -bound.0 - 1e-9, "{place}: {} ± {}", own.0, bound.0);
+            }
+            if outside_root(&plan) {
+                continue;
+            }
+            // In a parallel plan the root's time holds the leader's part; workers add what they spent below it.
+            let mut expected = root_time.0 * root.loops;
+            let mut workers = false;
+            for node in plan.nodes.iter().filter(|node| node.kind.starts_with("Gather")) {
+                for child in plan.children(node.id).filter(|child| child.relationship == Relationship::Outer)
+                {
+                    for ran in child.workers.iter().filter_map(|worker| worker.execution) {
+                        workers = true;
+                        expected += ran.total_time.unwrap().0 * ran.loops;
+                    }
+                }
+            }
+            if plan.nodes.iter().any(|node| node.kind.starts_with("Gather")) && !workers {
+                continue;
+            }
+            let sum = |of: fn(&NodeFacts) -> f64| facts.nodes.iter().map(of).sum::<f64>();
+            let cpu = sum(|fact| fact.self_cpu.map_or(0.0, |time| time.0)) / expected;
+            assert!((0.99..=1.01).contains(&cpu), "{name}: processor times add up to {cpu} of the root");
+            if !workers {
+                let wall = sum(|fact| fact.self_time.map_or(0.0, |time| time.0)) / expected;
+                assert!((0.99..=1.01).contains(&wall), "{name}: wall times add up to {wall} of the root");
+            }
+            checked += 1;
+            parallel += usize::from(workers);
+        }
+    }
+    assert!(checked > 350 && parallel >= 48, "{checked} plans, {parallel} of them parallel");
+}
+
+fn millis(node: &Node) -> f64 {
+    let ran = node.ran().unwrap();
+    ran.total_time.unwrap().0 * ran.loops
+}
+
+#[test]
+fn a_cte_is_debited_to_its_scan() {
+    for major in MAJORS {
+        let (plan, facts) = fixture(&format!("{major}/cte-once"));
+        let scan = find(&plan, |node| node.kind == "CTE Scan");
+        let work = find(&plan, |node| node.kind == "Aggregate");
+        let own = facts.nodes[scan.id].self_time.unwrap().0;
+        assert!((own - (millis(scan) - millis(work))).abs() < 1e-9, "{major}: {own}");
+        assert!(!facts.nodes[scan.id].self_time_is_shared);
+        // The owner of the WITH list is the top node: it does not pay.
+        assert!(facts.nodes[0].self_share.unwrap().0 < 0.5, "{major}");
+    }
+}
+
+#[test]
+fn several_scans_share_a_cte_and_say_so() {
+    for major in MAJORS {
+        let (plan, facts) = fixture(&format!("{major}/cte-twice"));
+        let scans: Vec<_> = plan.nodes.iter().filter(|node| node.kind == "CTE Scan").collect();
+        assert_eq!(scans.len(), 2);
+        for scan in scans {
+            assert!(facts.nodes[scan.id].self_time_is_shared, "{major}");
+        }
+    }
+}
+
+#[test]
+fn an_init_plan_below_a_gather_is_debited_to_the_gather() {
+    for major in MAJORS {
+        let (plan, facts) = fixture(&format!("{major}/parallel-init-plan"));
+        // The InitPlans have Gathers of their own; the one that waits for them holds the outer scan of `a`.
+        let root = plan.children(0).find(|node| node.relationship == Relationship::Outer).unwrap();
+        let gather = plan.subtree(root.id).find(|node| node.kind == "Gather").unwrap();
+        let direct = |node: &&Node| node.parent == Some(0) && node.relationship == Relationship::InitPlan;
+        let init: f64 = plan.nodes.iter().filter(direct).map(millis).sum();
+        let child = plan.children(gather.id).find(|node| node.relationship == Relationship::Outer).unwrap();
+        let parts = child.workers.iter().filter_map(|worker| worker.execution);
+        let workers: f64 = parts.map(|ran| ran.total_time.unwrap().0 * ran.loops).sum();
+        let own = millis(gather) - (millis(child) - workers) - init;
+        let told = facts.nodes[gather.id].self_time.unwrap().0;
+        assert!(init > 0.0 && (told - own).abs() < 1e-9, "{major}: {told} is not {own}");
+    }
+}
+
+#[test]
+fn twelve_init_plans_are_debited_to_the_node_that_prints_their_names() {
+    for major in MAJORS {
+        let (plan, facts) = fixture(&format!("{major}/init-plans-twelve"));
+        let root = &facts.nodes[0];
+        assert!(!root.self_time_is_shared, "{major}");
+        assert!(root.self_share.unwrap().0 < 0.2, "{major}: {:?}", root.self_share);
+        let init_plans = plan.nodes.iter().filter(|node| node.relationship == Relationship::InitPlan);
+        assert_eq!(init_plans.count(), 12);
+    }
+}
+
+#[test]
+fn loops_multiply_rows_and_times() {
+    for major in MAJORS {
+        let (plan, facts) = fixture(&format!("{major}/sub-plan-correlated"));
+        let sub = find(&plan, |node| node.relationship == Relationship::SubPlan);
+        assert_eq!(sub.ran().unwrap().loops, 10.0);
+        assert_eq!(facts.nodes[sub.id].rows_total.unwrap().0, 10.0);
+        // Ten scans of 20,000 rows: those that the filter let through, and those that it did not.
+        let scan = &facts.nodes[plan.children(sub.id).next().unwrap().id];
+        let (removed, kept) = (scan.rows_removed_total.unwrap().0, scan.rows_total.unwrap().0);
+        assert_eq!(removed + kept, 200_000.0, "{major}");
+        assert!((scan.removed_share.unwrap().0 - removed / 200_000.0).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn nodes_that_were_stopped_early_are_told_from_those_that_were_not() {
+    use Relationship::{InitPlan, Inner, Outer, SubPlan};
+    // Fixture, relationship of the first such node below the root, its kind where it matters, the answer.
+    let cases = [
+        ("limit-stops-early", Outer, "Seq Scan", true),
+        ("limit-above-sort", Outer, "Sort", true),
+        ("limit-above-sort", Outer, "Seq Scan", false),
+        ("hash-batches", Outer, "Hash Join", false),
+        ("sub-plan-exists", SubPlan, "", true),
+        ("sub-plan-any", SubPlan, "", true),
+        ("sub-plan-hashed", SubPlan, "", false),
+        ("sub-plan-correlated", SubPlan, "", false),
+        ("init-plan-exists", InitPlan, "", true),
+        ("init-plans", InitPlan, "", false),
+        ("semi-join-nested-loop", Inner, "", true),
+        ("merge-join-stops", Outer, "Merge Join", false),
+        ("merge-join-stops", Inner, "", true),
+    ];
+    for major in MAJORS {
+        for (name, relationship, kind, expected) in &cases {
+            let (plan, facts) = fixture(&format!("{major}/{name}"));
+            let node =
+                find(&plan, |node| node.relationship == *relationship && (*kind == "" || node.kind == *kind));
+            assert_eq!(facts.nodes[node.id].stopped_early, *expected, "{major}/{name} {relationship:?}");
+        }
+    }
+}
+
+#[test]
+fn never_executed_nodes_have_no_time_rows_or_error() {
+    for major in MAJORS {
+        let (plan, facts) = fixture(&format!("{major}/one-time-filter"));
+        let never = find(&plan, |node| node.execution == Execution::NeverRan);
+        let fact = &facts.nodes[never.id];
+        assert_eq!((fact.rows_total, fact.self_time, fact.estimate_error), (None, None, None));
+    }
+}
+
+#[test]
+fn without_analyze_or_timing_there_is_no_time() {
+    for major in MAJORS {
+        let (plan, facts) = fixture(&format!("{major}/not-analyzed"));
+        assert!(!plan.analyzed());
+        assert!(facts.nodes.iter().all(|fact| fact.rows_total.is_none() && fact.self_time.is_none()));
+        let (plan, facts) = fixture(&format!("{major}/timing-off"));
+        assert!(plan.analyzed() && facts.execution.is_none());
+        assert!(facts.nodes.iter().all(|fact| fact.self_time.is_none()));
+        assert!(facts.nodes[0].rows_total.is_some());
+    }
+}
+
+#[test]
+fn times_of_unseen_workers_are_marked() {
+    for major in MAJORS {
+        let (plan, facts) = fixture(&format!("{major}/parallel-without-verbose"));
+        let gather = find(&plan, |node| node.kind.starts_with("Gather"));
+        assert_eq!(gather.workers_launched, Some(2));
+        for node in plan.subtree(gather.id) {
+            assert!(facts.nodes[node.id].self_time_is_shared, "{major}: {}", node.kind);
+        }
+    }
+}
+
+#[test]
+fn blocks_of_nodes_add_up_to_the_root() {
+    for (name, text) in fixtures() {
+        for plan in read(&text).iter().filter(|plan| !outside_root(plan)) {
+            let Some(root) = plan.root().and_then(|root| root.buffers) else { continue };
+            let own = facts(plan).nodes;
+            let hit: i64 = own.iter().filter_map(|fact| Some(fact.self_buffers?.shared_hit.0)).sum();
+            assert_eq!(hit, root.shared_hit.0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn rules_give_several_plans_and_a_bare_word() {
+    for major in MAJORS {
+        let plans = read(&fixture_text(&format!("{major}/rule-with-notify")));
+        let utilities: Vec<_> = plans.iter().filter_map(|plan| plan.utility.as_deref()).collect();
+        assert_eq!((plans.len(), utilities), (3, vec!["Notify"]), "{major}");
+    }
+}
+
+#[test]
+fn what_breaks_other_readers_is_read() {
+    let node = |inside: &str| format!(r#"[{{"Plan": {{"Node Type": "Sort"{inside}}}}}]"#);
+    let one = |inside: &str| read(&node(inside)).remove(0).nodes.remove(0);
+
+    let twice = one(r#", "Workers": [
+            {"Worker Number": 0, "Sort Method": "quicksort", "Sort Space Used": 25, "Sort Space Type": "Memory"},
+            {"Worker Number": 1}],
+        "Workers": [{"Worker Number": 0, "Actual Rows": 3, "Actual Loops": 1}]"#);
+    assert_eq!(twice.workers.len(), 2);
+    assert!(twice.workers[0].sort.is_some() && twice.workers[0].execution.is_some());
+
+    let pruned = one(r#", "Plans": [ "Subplans Removed": 2, {"Node Type": "Seq Scan"} ]"#);
+    assert_eq!(pruned.detail.subplans_removed, Some(2.0));
+
+    let large = one(
+        r#", "Startup Cost": 0, "Total Cost": 10000000000.00, "Plan Rows": 999999999999999983222784, "Plan Width": 4"#,
+    );
+    assert_eq!(large.estimate.unwrap().rows.0, 1e24 - 16_777_216.0);
+
+    let broken = one(", \"Filter\": \"(a =\n 'b')\"");
+    assert_eq!(broken.detail.filter.as_deref(), Some("(a =\n 'b')"));
+
+    let escaped = one(r#", "Filter": "(a = '\u00e9\ud83d\ude00\"\\\n\ud800')""#);
+    assert_eq!(escaped.detail.filter.as_deref(), Some("(a = 'é😀\"\\\n\u{fffd}')"));
+
+    let unknown =
+        one(r#", "Zeta": {"a": [1, null, {}]}, "Alpha": -2.5, "Actual Rows": "many", "Output": ["x", 1]"#);
+    let keys: Vec<_> = unknown.extra.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(
+        keys,
+        [r#"Zeta={"a":[1,null,{}]}"#, "Alpha=-2.5", r#"Actual Rows="many""#, r#"Output=["x",1]"#]
+    );
+
+    assert_eq!(read(&format!("\u{feff}\r\n {}\r\n(1 row)\r\n", node("").replace(',', ",\r\n"))).len(), 1);
+    assert_eq!(read(&format!("{}\n{}", node(""), node(""))).len(), 2);
+    assert_eq!(read(&format!("{}\n[Your log message was truncated]", node(""))).len(), 1);
+
+    let logged = read(
+        r#"{"Query Text": "select 1;", "Query Parameters": "$1 = '7'", "Plan": {"Node Type": "Result"},
+            "Settings": {"work_mem": "1MB"}, "Query Identifier": -7577348217556126017, "Triggers": []}"#,
+    );
+    assert_eq!(logged[0].query_identifier, Some(-7577348217556126017));
+    assert_eq!(logged[0].settings, Some(vec![("work_mem".to_owned(), "1MB".to_owned())]));
+    assert_eq!(logged[0].triggers, Some(vec![]));
+    assert_eq!(logged[0].extra, []);
+
+    for (timing, generation, deform) in
+        [("1.5", 1.5, None), (r#"{"Deform": 0.2, "Total": 1.1}"#, 1.1, Some(0.2))]
+    {
+        let text = format!(
+            r#"[{{"Plan": {{"Node Type": "Result"}}, "JIT": {{"Functions": 3, "Options": {{"Inlining": false}},
+                "Timing": {{"Generation": {timing}, "Inlining": 0, "Optimization": 1, "Emission": 2, "Total": 4}}}}}}]"#
+        );
+        let jit = read(&text).remove(0).jit.unwrap();
+        assert_eq!((jit.generation.unwrap().0, jit.deform.map(|time| time.0)), (generation, deform));
+        assert_eq!((jit.functions, jit.extra), (3.0, vec![]));
+    }
+}
+
+#[test]
+fn errors_name_the_place_and_what_was_expected() {
+    // Input, line, column, what the cause says.
+    let cases = [
+        ("", 1, 1, "found the end of the input"),
+        ("Seq Scan on a  (cost=0.00..1.01)", 1, 1, "found `Seq`"),
+        ("[{\n  \"Plan\": {\n    \"Node Type\" \"Sort\"}}]", 3, 17, "expected `:`, found `\"`"),
+        ("[{\"Plan\": {\"Node Type\": \"Sort\"", 1, 31, "expected `,` or `}`, found the end of the input"),
+        ("[{\"Plan\": {\"Plan Rows\": 1}}]", 1, 11, "expected a group with a `Node Type`"),
+        ("[{\"é\": 1}]", 1, 2, "expected a group with a `Plan`"),
+        ("[]", 1, 1, "expected a plan"),
+        ("[{\"Plan\": {\"Node Type\": tru}}]", 1, 25, "expected a value, found `tru`"),
+        ("[{\"Plan\": {\"é\": ]", 1, 17, "expected a value, found `]`"),
+    ];
+    for (text, line, column, cause) in cases {
+        let error = read_json(text).expect_err(text);
+        assert_eq!(error.kind(), Kind::Input);
+        assert_eq!(error.doing(), format!("read the JSON plan at line {line}, column {column}"), "{text}");
+        assert!(error.causes()[0].contains(cause), "{text}: {:?}", error.causes());
+        let excerpt = error.excerpt().unwrap();
+        assert_eq!(excerpt.first_line, line);
+        assert!(excerpt.text.get(excerpt.start..excerpt.end).is_some(), "{text}: {excerpt:?}");
+    }
+}
+
+#[test]
+fn deep_and_wide_plans_are_read() {
+    let open = r#"{"Node Type": "Materialize", "Parent Relationship": "Outer", "Actual Total Time": 0.5,
+        "Actual Rows": 1, "Actual Loops": 1, "Plans": ["#;
+    let deep = format!("[{{\"Plan\": {}{}}}]", open.repeat(20_000), "]}".repeat(20_000));
+    let plan = read(&deep).remove(0);
+    assert_eq!(facts(&plan).nodes.len(), 20_000);
+
+    let child =
+        r#"{"Node Type": "Seq Scan", "Parent Relationship": "Member", "Actual Rows": 1, "Actual Loops": 1}"#;
+    let wide =
+        format!(r#"[{{"Plan": {{"Node Type": "Append", "Plans": [{}]}}}}]"#, vec![child; 100_000].join(","));
+    let plan = read(&wide).remove(0);
+    assert_eq!(facts(&plan).nodes.len(), 100_001);
+
+    let (open, close) = ("[".repeat(20_000), "]".repeat(20_000));
+    let unknown = format!(r#"[{{"Plan": {{"Node Type": "Result", "Custom": {open}{close}}}}}]"#);
+    assert_eq!(read(&unknown)[0].nodes[0].extra.len(), 1);
+}
+
+/// A parallel plan, one with CTEs, one with JIT, one with sort groups: small enough to damage everywhere.
+const SMALL: [&str; 4] = ["18/parallel-init-plan", "13/cte-chain", "17/jit", "16/incremental-sort"];
+
+const TOKENS: [&str; 20] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"Plan\":",
+    "\"Plans\":[",
+    "\"Workers\":[",
+    "\"Node Type\":\"Sort\"",
+    "\"a\"",
+    "1",
+    "-",
+    "1e999",
+    "null",
+    "\"",
+    "\\",
+    "\\u",
+    "é",
+    "\n",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = read_json(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn arbitrary_tokens_never_panic(tokens in prop::collection::vec(prop::sample::select(&TOKENS[..]), 0..60)) {
+        let text = format!("[{{\"Plan\":{{{}", tokens.concat());
+        for plan in read_json(&text).unwrap_or_default() {
+            facts(&plan);
+        }
+    }
+
+    #[test]
+    fn a_damaged_plan_is_a_plan_or_a_clear_error(
+        which in 0..SMALL.len(),
+        place in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let mut bytes = fixture_text(SMALL[which]).into_bytes();
+        let at = place.index(bytes.len());
+        bytes[at] = byte;
+        match read_json(&String::from_utf8_lossy(&bytes)) {
+            Ok(plans) => plans.iter().for_each(|plan| { facts(plan); }),
+            Err(error) => {
+                prop_assert_eq!(error.kind(), Kind::Input);
+                let excerpt = error.excerpt().expect("a place");
+                prop_assert!(excerpt.text.get(excerpt.start..excerpt.end).is_some());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plan_cut_at_any_byte_is_an_error() {
+    let text = fixture_text("18/cte-once");
+    let text = text.trim_end();
+    for at in (0..text.len()).filter(|&at| text.is_char_boundary(at)) {
+        let error = read_json(&text[..at]).expect_err("a cut plan");
+        assert_eq!(error.kind(), Kind::Input);
+        assert!(error.excerpt().is_some() && !error.causes().is_empty());
+    }
+}
