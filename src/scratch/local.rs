@@ -45,7 +45,7 @@ pub(super) fn start(installation: &Installation, options: &Options) -> Result<Se
     let password = process::random_password()?;
     initdb(installation, &home, &password)?;
     configure(&home, options)?;
-    let (engine, port) = start_on_free_port(installation, &home, options)?;
+    let (engine, port) = start_on_free_port(installation, &home, options, free_port)?;
     Ok(Server { engine: Engine::Local(engine), home, major: installation.major, port, password })
 }
 
@@ -119,6 +119,7 @@ fn start_on_free_port(
     installation: &Installation,
     home: &Home,
     options: &Options,
+    mut free_port: impl FnMut() -> Result<u16>,
 ) -> Result<(Postmaster, u16)> {
     let mut attempt = 1;
     loop {
@@ -224,5 +225,27 @@ impl Drop for Postmaster {
     fn drop(&mut self) {
         // An error has nobody to go to.
         let _ = self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::installations;
+
+    #[test]
+    fn a_port_that_was_taken_in_between_is_given_up_for_the_next() {
+        let installation =
+            installations().pop().expect("these tests need PostgreSQL: apt-get install postgresql");
+        let home = Home::create(process::account().expect("an account"), None).expect("a directory");
+        initdb(&installation, &home, "password").expect("initdb");
+        configure(&home, &Options::default()).expect("configure");
+        let holder = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let taken = holder.local_addr().expect("its address").port();
+        let mut offers = vec![free_port().expect("a free port"), taken];
+        let offer = || Ok(offers.pop().expect("an offer"));
+        let (_postmaster, port) =
+            start_on_free_port(&installation, &home, &Options::default(), offer).expect("start");
+        assert_ne!(port, taken);
     }
 }
