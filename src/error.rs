@@ -108,6 +108,32 @@ impl Error {
         self
     }
 
+    /// Moves the excerpt behind the first `bytes` of its text: words that we put in front and nobody typed.
+    /// A place inside them is no place in what was typed: the excerpt then goes.
+    #[must_use]
+    pub fn behind(mut self, bytes: usize) -> Self {
+        self.excerpt =
+            self.excerpt.take().filter(|e| e.start >= bytes && e.text.is_char_boundary(bytes)).map(
+                |mut e| {
+                    e.text.drain(..bytes);
+                    e.start -= bytes;
+                    e.end -= bytes;
+                    e
+                },
+            );
+        self
+    }
+
+    /// Says where the excerpt's text came from: a file or the argument, and the line it starts on.
+    #[must_use]
+    pub fn from(mut self, origin: &str, first_line: usize) -> Self {
+        if let Some(excerpt) = &mut self.excerpt {
+            origin.clone_into(&mut excerpt.origin);
+            excerpt.first_line = first_line;
+        }
+        self
+    }
+
     /// What went wrong, as far as a caller can act on it.
     pub fn kind(&self) -> Kind {
         self.kind

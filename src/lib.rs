@@ -14,6 +14,7 @@ pub mod postgres;
 pub mod proposals;
 pub mod prove;
 pub mod rules;
+pub mod safety;
 pub mod scratch;
 pub mod sql;
 pub mod units;

@@ -1,5 +1,7 @@
 //! Connecting, on real servers: sockets, passwords, dead hosts, standbys, sessions, interrupts, PgBouncer.
 
+#![recursion_limit = "256"]
+
 mod connect_support;
 
 use connect_support::{

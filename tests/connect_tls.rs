@@ -1,5 +1,7 @@
 //! TLS on real servers: every sslmode, the fallbacks, client certificates, and what webpki refuses.
 
+#![recursion_limit = "256"]
+
 mod connect_support;
 
 use connect_support::{Certificates, PASSWORD, Postgres, connect, connect_in, refused, words};

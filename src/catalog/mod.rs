@@ -21,8 +21,15 @@ pub struct ServerInfo {
     pub superuser: bool,
     /// Planner and memory settings in force, in the form that `SHOW` prints (`4MB`, `on`, `1.1`).
     pub settings: BTreeMap<String, String>,
-    /// Version of HypoPG, where the extension is installed in this database.
-    pub hypopg: Option<String>,
+    /// HypoPG, where the extension is installed in this database.
+    pub hypopg: Option<Extension>,
+}
+
+/// An installed extension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    pub version: String,
+    pub schema: String,
 }
 
 impl ServerInfo {

@@ -4,15 +4,18 @@
 // This is an edge: it reads the environment, service, password and certificate files, and the clock.
 #![allow(clippy::disallowed_methods)]
 
+pub mod catalog;
 mod connect;
 pub mod conninfo;
 mod diagnosis;
+pub mod explain;
 mod interrupt;
 mod server;
 mod server_error;
 mod session;
 mod templates;
 mod tls;
+pub mod trial;
 mod verifier;
 
 pub use connect::Notice;
@@ -21,4 +24,4 @@ pub use interrupt::Interrupt;
 pub use server::{Server, Version};
 pub use server_error::server_error;
 pub use session::{Session, TextParam};
-pub use templates::Guards;
+pub use templates::{Explain, Guards};

@@ -135,17 +135,33 @@ impl Server {
         Ok(Session::new(connection, self.shared.clone(), phase))
     }
 
+    /// A session for cleaning up: it is made and works even after somebody asked us to stop.
+    ///
+    /// # Errors
+    /// As [`Server::connect`], without [`Kind::Interrupted`].
+    pub async fn cleaning_session(&self, phase: &'static str) -> Result<Session> {
+        let doing = || format!("connect to {}", self.describe());
+        let connection = self.pool.get().await.map_err(|error| pool_error(error, doing()))?;
+        let mut session = Session::new(connection, self.shared.clone(), phase);
+        session.uninterruptible();
+        Ok(session)
+    }
+
     /// A connection out of the pool, unless somebody asks us to stop first.
     async fn take(&self) -> Result<managed::Object<Manager>> {
         let doing = || format!("connect to {}", self.describe());
         tokio::select! {
             biased;
             () = self.shared.interrupt.raised() => Err(Interrupt::error(doing())),
-            taken = self.pool.get() => taken.map_err(|error| match error {
-                PoolError::Backend(error) => error,
-                other => Error::new(Kind::Connect, doing()).because(other.to_string()),
-            }),
+            taken = self.pool.get() => taken.map_err(|error| pool_error(error, doing())),
         }
+    }
+}
+
+fn pool_error(error: PoolError<Error>, doing: String) -> Error {
+    match error {
+        PoolError::Backend(error) => error,
+        other => Error::new(Kind::Connect, doing).because(other.to_string()),
     }
 }
 

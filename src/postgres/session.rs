@@ -79,6 +79,8 @@ pub struct Session {
     phase: &'static str,
     in_transaction: bool,
     shielded: bool,
+    /// Settings of ours stand in the connection: nobody else may have it.
+    closing: bool,
     /// A statement was sent and its end not seen: the connection is of no further use.
     unfinished: AtomicBool,
     /// The server said that it closes the connection, or did.
@@ -97,6 +99,7 @@ impl Session {
             phase,
             in_transaction: false,
             shielded: false,
+            closing: false,
             unfinished: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             cancel_sent: AtomicBool::new(false),
@@ -147,6 +150,11 @@ impl Session {
     pub fn uninterruptible(&mut self) -> &mut Self {
         self.shielded = true;
         self
+    }
+
+    /// The connection is closed after use: it will carry settings that no other task should see.
+    pub fn close_after_use(&mut self) {
+        self.closing = true;
     }
 
     /// Whether a transaction is open, as far as `begin`, `commit` and `rollback` know.
@@ -298,7 +306,7 @@ impl Drop for Session {
         let unfinished = self.unfinished.load(Ordering::Relaxed);
         let doubtful = self.lost.load(Ordering::Relaxed) || self.cancel_sent.load(Ordering::Relaxed);
         let Some(object) = self.connection.take() else { return };
-        if !(self.in_transaction || unfinished || doubtful) {
+        if !(self.in_transaction || unfinished || doubtful || self.closing) {
             return;
         }
         let connection = Object::take(object);

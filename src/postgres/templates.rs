@@ -2,6 +2,7 @@
 //!
 //! Refuses to take an identifier or a literal without quoting it.
 
+use crate::sql::ident::{qualified, quote};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -55,6 +56,103 @@ pub(super) fn begin(guards: &Guards, extra: &[(&str, String)]) -> String {
         let _ = write!(batch, "; SET LOCAL {} = {}", setting_name(name), literal(value));
     }
     batch
+}
+
+/// What an EXPLAIN is for; it decides the options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Explain {
+    /// The plan alone; nothing is executed.
+    Plan,
+    /// The plan for unknown parameter values (16+).
+    Generic,
+    /// Executed once, with everything the server can tell.
+    Analyze,
+    /// Executed once for its time: no clock calls per node.
+    Measure,
+}
+
+/// The words in front of a statement to explain it. They end with a line feed, so that a place in the statement
+/// is a place behind it. Options follow the server's major version: an unknown one would be an error.
+pub(super) fn explain(kind: Explain, major: u32) -> String {
+    let mut options = vec!["FORMAT JSON", "VERBOSE", "SETTINGS"];
+    match kind {
+        Explain::Plan => options.push("SUMMARY"),
+        Explain::Generic => options.extend(["SUMMARY", "GENERIC_PLAN"]),
+        Explain::Analyze => {
+            options.extend(["ANALYZE", "BUFFERS", "WAL"]);
+            if major >= 17 {
+                options.extend(["SERIALIZE TEXT", "MEMORY"]);
+            }
+        }
+        Explain::Measure => options.extend(["ANALYZE", "BUFFERS", "TIMING OFF"]),
+    }
+    format!("EXPLAIN ({})\n", options.join(", "))
+}
+
+/// The name of the one prepared statement that we ever make; it is gone before its transaction ends.
+const PREPARED: &str = "pgproof_q";
+
+/// Prepares a statement so that the server infers its parameters.
+pub(super) fn prepare(statement: &str) -> String {
+    format!("PREPARE {PREPARED} AS\n{statement}")
+}
+
+/// Explains the prepared statement without values: `parameters` NULLs, under a forced generic plan.
+pub(super) fn explain_prepared(parameters: usize, major: u32) -> String {
+    let nulls = vec!["NULL"; parameters].join(", ");
+    let arguments = if parameters == 0 { String::new() } else { format!("({nulls})") };
+    format!("{}EXECUTE {PREPARED}{arguments}", explain(Explain::Plan, major))
+}
+
+/// Gives the prepared statement back.
+pub(super) fn deallocate() -> String {
+    format!("DEALLOCATE {PREPARED}")
+}
+
+/// Drops an index without blocking anybody for long.
+pub(super) fn drop_index_concurrently(schema: &str, name: &str) -> String {
+    format!("DROP INDEX CONCURRENTLY IF EXISTS {}", qualified(schema, name))
+}
+
+/// Gives a trial index its final name.
+pub(super) fn rename_index(schema: &str, from: &str, to: &str) -> String {
+    format!("ALTER INDEX {} RENAME TO {}", qualified(schema, from), quote(to))
+}
+
+/// Statistics of the named columns alone: a whole-table ANALYZE that is rolled back would still reset the
+/// table's modification counter and overwrite its size in `pg_class`.
+pub(super) fn analyze_columns(schema: &str, table: &str, columns: &[String]) -> String {
+    let columns: Vec<String> = columns.iter().map(|c| quote(c)).collect();
+    format!("ANALYZE {} ({})", qualified(schema, table), columns.join(", "))
+}
+
+/// Creates a statistics object under a trial name.
+pub(super) fn create_statistics(schema: &str, name: &str, body: &str, table: &str) -> String {
+    format!("CREATE STATISTICS {} {body} FROM {}", qualified(schema, name), qualified(schema, table))
+}
+
+/// Tells HypoPG of an index.
+pub(super) fn hypopg_create(extension_schema: &str, index: &str) -> String {
+    format!(
+        "SELECT indexname, {0}.hypopg_relation_size(indexrelid)::text FROM {0}.hypopg_create_index({1})",
+        quote(extension_schema),
+        literal(index)
+    )
+}
+
+/// Makes HypoPG forget everything.
+pub(super) fn hypopg_reset(extension_schema: &str) -> String {
+    format!("SELECT {}.hypopg_reset()", quote(extension_schema))
+}
+
+/// A setting of our own session, outside any transaction.
+pub(super) fn set_session(name: &str, value: &str) -> String {
+    format!("SET {} = {}", setting_name(name), literal(value))
+}
+
+/// A limit on the statements that follow in this transaction.
+pub(super) fn limit_statement(limit: Duration) -> String {
+    format!("SET LOCAL statement_timeout = {}", limit.as_micros().div_ceil(1000))
 }
 
 /// Puts our marker in front, on the same line, so that places in the statement keep their line.

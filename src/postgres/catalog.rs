@@ -1,0 +1,52 @@
+//! Reads what analysis needs of the catalog: the server in one statement, all relations of a plan in another.
+//!
+//! Refuses to ask per table.
+
+use super::session::{Session, TextParam};
+use crate::catalog::{Catalog, QualifiedName, ServerInfo};
+use crate::error::{Error, Kind, Result};
+use serde::Deserialize;
+
+const SERVER_INFO: &str = include_str!("queries/server_info.sql");
+const CATALOG: &str = include_str!("queries/catalog.sql");
+
+/// Version, database and settings of the server behind a session.
+///
+/// # Errors
+/// As the server says.
+pub async fn server_info(session: &Session) -> Result<ServerInfo> {
+    let doing = "read the server's settings";
+    let rows = session.rows(doing, SERVER_INFO).await?;
+    let cell = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten().unwrap_or_default();
+    parse(doing, &cell)
+}
+
+/// What the catalog says of some relations, and which functions are volatile.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct CatalogFacts {
+    #[serde(flatten)]
+    pub catalog: Catalog,
+    /// Names among those asked for that a volatile function outside `pg_catalog` has.
+    pub volatile_functions: Vec<String>,
+}
+
+/// Reads the facts of `relations` (schema and name) and the volatility of `functions`, in one round trip.
+///
+/// # Errors
+/// As the server says.
+pub async fn read(
+    session: &Session,
+    relations: &[QualifiedName],
+    functions: &[String],
+) -> Result<CatalogFacts> {
+    let doing = "read the catalog";
+    let json = |value: serde_json::Result<String>| {
+        value.map(|text| TextParam(Some(text))).map_err(|e| Error::new(Kind::Server, doing).because(e))
+    };
+    let params = [json(serde_json::to_string(relations))?, json(serde_json::to_string(functions))?];
+    parse(doing, &session.query_json(doing, CATALOG, &params).await?)
+}
+
+fn parse<'a, T: Deserialize<'a>>(doing: &str, text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::new(Kind::Server, doing).because(error))
+}

@@ -1,0 +1,144 @@
+-- $1: JSON array of {"schema", "name"}; $2: JSON array of function names.
+-- One row, one JSON value: everything known of these relations, of the partitioned tables above them, and of
+-- the functions' volatility.
+WITH named AS (
+  SELECT c.oid
+  FROM pg_catalog.json_to_recordset($1::json) AS wanted(schema text, name text)
+  JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
+), target AS (
+  SELECT oid FROM named
+  UNION
+  SELECT pg_catalog.pg_partition_root(c.oid)::oid
+  FROM named JOIN pg_catalog.pg_class c USING (oid) WHERE c.relispartition
+), database AS (
+  SELECT d.datcollate IN ('C', 'POSIX') AS c_collation
+  FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()
+)
+SELECT pg_catalog.json_build_object(
+  'functions', COALESCE((
+    SELECT pg_catalog.json_object_agg(f.proname, f.volatility) FROM (
+      SELECT p.proname, pg_catalog.max(p.provolatile::text) AS volatility
+      FROM pg_catalog.pg_proc p
+      WHERE p.proname IN (SELECT pg_catalog.json_array_elements_text($2::json))
+      GROUP BY p.proname) f), '{}'),
+  'volatile_functions', COALESCE((
+    SELECT pg_catalog.json_agg(DISTINCT p.proname)
+    FROM pg_catalog.pg_proc p
+    WHERE p.proname IN (SELECT pg_catalog.json_array_elements_text($2::json)) AND p.provolatile = 'v'
+      AND p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)), '[]'),
+  'relations', COALESCE((
+    SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+      'schema', n.nspname,
+      'name', c.relname,
+      'kind', CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned' WHEN 'm' THEN 'materialized-view'
+        WHEN 'f' THEN 'foreign' ELSE 'other' END,
+      'rows', CASE WHEN c.reltuples < 0 OR (c.reltuples = 0 AND c.relpages = 0) THEN NULL ELSE c.reltuples::float8 END,
+      'pages', c.relpages,
+      'all_visible_pages', c.relallvisible,
+      'size_bytes', CASE WHEN c.relkind IN ('r', 'm', 't') THEN pg_catalog.pg_relation_size(c.oid) END,
+      'owned', pg_catalog.pg_has_role(c.relowner, 'USAGE'),
+      'statistics_visible', pg_catalog.has_table_privilege(c.oid, 'SELECT')
+        AND NOT pg_catalog.row_security_active(c.oid),
+      'temporary', c.relpersistence = 't',
+      'options', COALESCE(c.reloptions, '{}'),
+      'partition_root', CASE WHEN c.relispartition THEN (
+        SELECT pg_catalog.json_build_object('schema', rn.nspname, 'name', r.relname)
+        FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+        WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) END,
+      'partitions', CASE WHEN c.relkind = 'p' THEN (
+        SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('schema', pn.nspname, 'name', p.relname,
+            'partitioned', NOT t.isleaf, 'parent', parent.relname) ORDER BY t.level, p.relname), '[]')
+        FROM pg_catalog.pg_partition_tree(c.oid) t
+        JOIN pg_catalog.pg_class p ON p.oid = t.relid
+        JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+        JOIN pg_catalog.pg_class parent ON parent.oid = t.parentrelid
+        WHERE t.level > 0) ELSE '[]' END,
+      'taken_names', (
+        SELECT COALESCE(pg_catalog.json_agg(o.relname), '[]') FROM pg_catalog.pg_class o
+        WHERE o.relnamespace = c.relnamespace AND o.relkind IN ('i', 'I', 'r', 'v', 'm', 'S', 'p', 'f')
+          AND pg_catalog.starts_with(o.relname::text, pg_catalog.left(c.relname::text, 20))
+          AND o.relname::text ~ '_idx[0-9]*$'),
+      'activity', (
+        SELECT pg_catalog.json_build_object('live_rows', s.n_live_tup, 'dead_rows', s.n_dead_tup,
+          'modified_since_analyze', s.n_mod_since_analyze, 'inserts', s.n_tup_ins, 'updates', s.n_tup_upd,
+          'hot_updates', s.n_tup_hot_upd, 'deletes', s.n_tup_del, 'sequential_scans', s.seq_scan,
+          'index_scans', COALESCE(s.idx_scan, 0), 'analyzed', s.analyze_count + s.autoanalyze_count > 0,
+          'last_analyzed', GREATEST(s.last_analyze, s.last_autoanalyze))
+        FROM pg_catalog.pg_stat_all_tables s WHERE s.relid = c.oid AND c.relkind IN ('r', 'm')),
+      'columns', (
+        SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(
+          'number', a.attnum,
+          'name', a.attname,
+          'data_type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+          'type_length', ty.typlen,
+          'category', ty.typcategory,
+          'not_null', a.attnotnull,
+          'btree', EXISTS (SELECT FROM pg_catalog.pg_opclass oc
+            JOIN pg_catalog.pg_am am ON am.oid = oc.opcmethod AND am.amname = 'btree'
+            WHERE oc.opcdefault AND (oc.opcintype = CASE WHEN ty.typtype = 'd' THEN ty.typbasetype ELSE ty.oid END
+              OR (ty.typtype = 'e' AND oc.opcintype = 'anyenum'::regtype)
+              OR (ty.typcategory = 'A' AND oc.opcintype = 'anyarray'::regtype)
+              OR (ty.typtype = 'r' AND oc.opcintype = 'anyrange'::regtype)
+              OR oc.opcintype IN (SELECT k.casttarget FROM pg_catalog.pg_cast k
+                WHERE k.castsource = ty.oid AND k.castmethod = 'b' AND k.castcontext = 'i'))),
+          'c_collation', a.attcollation = 0 OR (co.collname IN ('C', 'POSIX'))
+            OR (a.attcollation = 'pg_catalog."default"'::regcollation AND database.c_collation),
+          'statistics', (
+            SELECT pg_catalog.json_build_object('null_fraction', st.null_frac, 'average_width', st.avg_width,
+              'n_distinct', st.n_distinct, 'correlation', st.correlation,
+              'common_values', COALESCE((st.most_common_vals::text::text[])[1:10], '{}'),
+              'common_frequencies', COALESCE(st.most_common_freqs[1:10], '{}'))
+            FROM pg_catalog.pg_stats st
+            WHERE st.schemaname = n.nspname AND st.tablename = c.relname AND st.attname = a.attname
+              AND st.inherited = (c.relkind = 'p'))) ORDER BY a.attnum), '[]')
+        FROM pg_catalog.pg_attribute a
+        JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
+        LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
+        CROSS JOIN database
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+      'indexes', (
+        SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(
+          'schema', ns.nspname,
+          'name', ic.relname,
+          'method', am.amname,
+          'keys', (
+            SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+              'text', COALESCE(ta.attname::text, pg_catalog.pg_get_indexdef(i.indexrelid, k, false)),
+              'column', ta.attname IS NOT NULL,
+              'descending', (i.indoption::int2[])[k - 1] & 1 = 1,
+              'nulls_first', (i.indoption::int2[])[k - 1] & 2 = 2,
+              'operator_class', CASE WHEN NOT oc.opcdefault THEN oc.opcname END) ORDER BY k)
+            FROM pg_catalog.generate_series(1, i.indnkeyatts) k
+            LEFT JOIN pg_catalog.pg_attribute ta ON ta.attrelid = i.indrelid AND ta.attnum <> 0
+              AND ta.attnum = (i.indkey::int2[])[k - 1]
+            LEFT JOIN pg_catalog.pg_opclass oc ON oc.oid = (i.indclass::oid[])[k - 1]),
+          'include', (
+            SELECT COALESCE(pg_catalog.json_agg(ta.attname ORDER BY k), '[]')
+            FROM pg_catalog.generate_series(i.indnkeyatts + 1, i.indnatts) k
+            JOIN pg_catalog.pg_attribute ta ON ta.attrelid = i.indrelid AND ta.attnum = (i.indkey::int2[])[k - 1]),
+          'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid),
+          'unique', i.indisunique,
+          'primary', i.indisprimary,
+          'usable', i.indisvalid AND i.indisready AND i.indislive,
+          'size_bytes', CASE WHEN ic.relkind = 'i' THEN pg_catalog.pg_relation_size(ic.oid) END,
+          'scans', si.idx_scan,
+          'definition', pg_catalog.pg_get_indexdef(i.indexrelid)) ORDER BY ic.relname), '[]')
+        FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
+        JOIN pg_catalog.pg_namespace ns ON ns.oid = ic.relnamespace
+        JOIN pg_catalog.pg_am am ON am.oid = ic.relam
+        LEFT JOIN pg_catalog.pg_stat_all_indexes si ON si.indexrelid = i.indexrelid
+        WHERE i.indrelid = c.oid),
+      'statistics', (
+        SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(
+          'name', e.stxname,
+          'kinds', e.stxkind,
+          'columns', (SELECT COALESCE(pg_catalog.json_agg(a.attname ORDER BY a.attnum), '[]')
+            FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = e.stxrelid AND a.attnum = ANY (e.stxkeys::int2[])),
+          'definition', pg_catalog.pg_get_statisticsobjdef(e.oid)) ORDER BY e.stxname), '[]')
+        FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid)) ORDER BY n.nspname, c.relname)
+    FROM target
+    JOIN pg_catalog.pg_class c USING (oid)
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace), '[]'))
