@@ -101,9 +101,9 @@ pub(super) fn mentions<'a>(text: &'a str, mut found: impl FnMut(Mention<'a>)) {
     }
 }
 
-/// Up to the closing bracket.
+/// Up to the closing bracket; empty where none comes within the length of any name (63 bytes and a suffix).
 fn name(text: &str) -> &str {
-    text.split(')').next().unwrap_or(text)
+    text.bytes().take(80).position(|byte| byte == b')').map_or("", |end| &text[..end])
 }
 
 fn is_word(byte: u8) -> bool {
@@ -133,6 +133,9 @@ fn is_condition(text: &str, start: usize, end: usize) -> bool {
 mod tests {
     use super::*;
 
+    /// The mention, whether it is passed up, whether it may stop.
+    type Case = (&'static str, bool, bool);
+
     fn all(text: &str) -> Vec<(String, bool, bool)> {
         let mut list = Vec::new();
         mentions(text, |mention| {
@@ -148,7 +151,7 @@ mod tests {
 
     #[test]
     fn finds_what_an_expression_mentions() {
-        let cases: [(&str, &[(&str, bool, bool)]); 15] = [
+        let cases: [(&str, &[Case]); 15] = [
             ("(x = $0)", &[("$0", false, false)]),
             ("$10", &[("$10", false, false)]),
             ("($0)", &[("$0", true, false)]),

@@ -60,11 +60,11 @@ pub(super) fn space(field: &mut Option<GroupSpace>, value: Value) -> Option<Valu
     let Value::Object(mut group) = value else { return Some(value) };
     let Some(groups) = take_number(&mut group, "Group Count") else { return Some(Value::Object(group)) };
     let mut new = GroupSpace { groups, ..GroupSpace::default() };
-    if let Some(Value::Array(methods)) = group.get("Sort Methods Used") {
-        if methods.iter().all(Value::is_string) {
-            new.methods = methods.iter().filter_map(|method| method.as_str().map(str::to_owned)).collect();
-            group.shift_remove("Sort Methods Used");
-        }
+    if let Some(Value::Array(methods)) = group.get("Sort Methods Used")
+        && methods.iter().all(Value::is_string)
+    {
+        new.methods = methods.iter().filter_map(|method| method.as_str().map(str::to_owned)).collect();
+        group.shift_remove("Sort Methods Used");
     }
     for (key, average, peak) in [
         ("Sort Space Memory", &mut new.memory_average, &mut new.memory_peak),

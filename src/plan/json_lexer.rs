@@ -149,11 +149,12 @@ impl<'a> Lexer<'a> {
             digits.iter().try_fold(0, |unit, &digit| Some(unit * 16 + (digit as char).to_digit(16)?))
         };
         let first = unit(at).ok_or(Unexpected { at, expected: "four hexadecimal digits" })?;
-        if (0xd800..0xdc00).contains(&first) && self.text.as_bytes()[at + 4..].starts_with(b"\\u") {
-            if let Some(second @ 0xdc00..0xe000) = unit(at + 6) {
-                let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                return Ok((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), at + 10));
-            }
+        if (0xd800..0xdc00).contains(&first)
+            && self.text.as_bytes()[at + 4..].starts_with(b"\\u")
+            && let Some(second @ 0xdc00..0xe000) = unit(at + 6)
+        {
+            let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+            return Ok((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), at + 10));
         }
         Ok((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), at + 4))
     }

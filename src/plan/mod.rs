@@ -6,6 +6,7 @@
 mod build;
 mod counters;
 mod detail;
+mod fields;
 mod groups;
 mod json;
 mod json_lexer;
