@@ -1,5 +1,8 @@
 //! TLS on real servers: every sslmode, the fallbacks, client certificates, and what webpki refuses.
 
+// Tests write files and watch the clock.
+#![allow(clippy::disallowed_methods)]
+
 mod connect_support;
 
 use connect_support::{Certificates, PASSWORD, Postgres, connect, connect_in, refused, words};
