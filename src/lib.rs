@@ -2,8 +2,12 @@
 //!
 //! The library behind the binary of the same name. `ARCHITECTURE.md` draws the line that the data follows.
 
+pub mod analyse;
+pub mod app;
 pub mod capture;
 pub mod catalog;
+pub mod cli;
+pub mod config;
 pub mod context;
 pub mod error;
 pub mod exit;
@@ -13,6 +17,8 @@ pub mod plan;
 pub mod postgres;
 pub mod proposals;
 pub mod prove;
+pub mod render;
+pub mod report;
 pub mod rules;
 pub mod safety;
 pub mod scratch;

@@ -1,3 +1,5 @@
 //! The binary: hands the command line to [`pgproof::cli`] and turns its answer into an exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    pgproof::cli::main()
+}

@@ -1,6 +1,7 @@
 //! Connecting, on real servers: sockets, passwords, dead hosts, standbys, sessions, interrupts, PgBouncer.
 
-#![recursion_limit = "256"]
+// Tests write files and watch the clock.
+#![allow(clippy::disallowed_methods)]
 
 mod connect_support;
 
@@ -309,6 +310,50 @@ async fn a_session_dropped_in_the_middle_does_not_go_back_to_the_pool() {
     let kept = cell(&again, "SELECT pg_backend_pid()").await;
     drop(again);
     assert_eq!(cell(&session(&pool).await, "SELECT pg_backend_pid()").await, kept, "a clean session is kept");
+}
+
+#[tokio::test]
+async fn an_abandoned_statement_is_stopped_before_the_next() {
+    let server = shop(TRUST).await;
+    let pool = server.superuser().await;
+    let mut session = session(&pool).await;
+    session.begin(&Guards::default(), &[]).await.expect("begins");
+    let pid = cell(&session, "SELECT pg_backend_pid()").await;
+    let slept =
+        tokio::time::timeout(Duration::from_millis(300), session.batch("sleep", "SELECT pg_sleep(30)")).await;
+    assert!(slept.is_err(), "the caller gave up");
+    let started = Instant::now();
+    session.rollback().await.expect("rolls back");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    session.uninterruptible();
+    assert_eq!(cell(&session, "SELECT pg_backend_pid()").await, pid);
+}
+
+#[tokio::test]
+async fn a_commit_keeps_everything_or_says_that_it_kept_nothing() {
+    let server = shop(TRUST).await;
+    let pool = server.superuser().await;
+    let mut session = session(&pool).await;
+    let writing = Guards { read_only: false, ..Guards::default() };
+    session.begin(&writing, &[]).await.expect("begins");
+    session.batch("insert", "INSERT INTO t VALUES (1)").await.expect("inserts");
+    session.commit().await.expect("commits");
+    session.begin(&writing, &[]).await.expect("begins");
+    session.batch("insert", "INSERT INTO t VALUES (2)").await.expect("inserts");
+    session.batch("fail", "SELECT 1/0").await.expect_err("division by zero");
+    assert_eq!(session.commit().await.expect_err("nothing was kept").code(), Some("25P02"));
+    session.rollback().await.expect("rolls back");
+    assert_eq!(cell(&session, "SELECT array_agg(id) FROM t").await, "{1}");
+}
+
+#[tokio::test]
+async fn signals_raise_the_interrupt() {
+    let interrupt = Interrupt::on_signals().expect("handlers are installed");
+    assert!(!interrupt.is_raised());
+    // SAFETY: raising a signal for which a handler was just installed.
+    unsafe { libc::raise(libc::SIGHUP) };
+    tokio::time::timeout(Duration::from_secs(5), interrupt.raised()).await.expect("raised");
+    assert!(interrupt.is_raised());
 }
 
 #[tokio::test]

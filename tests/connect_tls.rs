@@ -1,6 +1,7 @@
 //! TLS on real servers: every sslmode, the fallbacks, client certificates, and what webpki refuses.
 
-#![recursion_limit = "256"]
+// Tests write files and watch the clock.
+#![allow(clippy::disallowed_methods)]
 
 mod connect_support;
 
@@ -50,12 +51,7 @@ async fn each_sslmode_asks_of_a_good_certificate_what_libpq_asks() {
         ("db.example.test", "require", String::new(), Ok(true)),
         ("127.0.0.1", "require", String::new(), Ok(true)),
         ("db.example.test", "require", roots(&ca), Ok(true)),
-        (
-            "db.example.test",
-            "require",
-            roots(&other),
-            Err("not signed by an authority in the root certificate file"),
-        ),
+        ("db.example.test", "require", roots(&other), Err("not signed by an authority that is trusted here")),
         ("db.example.test", "verify-ca", roots(&ca), Ok(true)),
         ("elsewhere.test", "verify-ca", roots(&ca), Ok(true)),
         ("db.example.test", "verify-ca", roots(&other), Err("not signed by an authority")),

@@ -384,10 +384,10 @@ fn parse_connection_string(text: &str, origin: &Origin) -> Result<Settings> {
 fn check_roles(sources: &Sources) -> Result<()> {
     for keyword in KEYWORDS {
         let Role::Only(values, why) = keyword.role else { continue };
-        if let Some((value, origin)) = sources.find(keyword.name) {
-            if !values.contains(&value) {
-                return Err(refuse(origin, Bad::new(format!("`{}` is set: {why}", keyword.name))));
-            }
+        if let Some((value, origin)) = sources.find(keyword.name)
+            && !values.contains(&value)
+        {
+            return Err(refuse(origin, Bad::new(format!("`{}` is set: {why}", keyword.name))));
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ use tokio_postgres::error::DbError;
 pub(super) enum Hope {
     /// The same settings will fail again.
     None,
-    /// Nobody listens: a server may be about to start.
+    /// Nobody listens, or whoever does hangs up: a server may be about to start.
     Brief,
     /// The server said that it will take connections soon.
     Soon,
@@ -78,7 +78,7 @@ impl Failure {
                 failure.help(no_server_help(host))
             }
             ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
-                failure.hope = Hope::Soon;
+                failure.hope = Hope::Brief;
                 failure.lines = vec![format!("{host}: the server closed the connection before it was ready")];
                 failure.help("see the server's log; is this the port of a PostgreSQL server?")
             }

@@ -9,6 +9,7 @@ use super::session::Session;
 use super::tls::Tls;
 use crate::error::{Error, Kind, Result};
 use deadpool::managed::{self, Metrics, Pool, PoolError, RecycleError, RecycleResult};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -61,7 +62,10 @@ impl managed::Manager for Manager {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection> {
-        connect::connect(&self.shared.options, &self.shared.tls).await
+        // Boxed, so that the handshake's deep type stays out of every caller's future.
+        let connecting: Pin<Box<dyn Future<Output = Result<Connection>> + Send + '_>> =
+            Box::pin(connect::connect(&self.shared.options, &self.shared.tls));
+        connecting.await
     }
 
     /// No query: a lost connection is noticed by its driver task, and the next statement says so.
@@ -79,6 +83,7 @@ pub struct Server {
     pool: Pool<Manager>,
     shared: Arc<Shared>,
     version: Version,
+    in_recovery: Option<bool>,
 }
 
 impl Server {
@@ -93,7 +98,8 @@ impl Server {
             .max_size(pool_size.max(1))
             .build()
             .map_err(|error| Error::new(Kind::Environment, "make a connection pool").because(error))?;
-        let mut server = Server { pool, shared, version: Version { num: 0, text: String::new() } };
+        let mut server =
+            Server { pool, shared, version: Version { num: 0, text: String::new() }, in_recovery: None };
         let first = server.take().await?;
         let reported = first.parameters.get("server_version").and_then(|text| Version::parse(text));
         server.version = reported.ok_or_else(|| {
@@ -101,6 +107,7 @@ impl Server {
                 .because("the server did not report its version")
                 .help("is this a PostgreSQL server, or a pooler in front of one?")
         })?;
+        server.in_recovery = first.parameters.get("in_hot_standby").map(|value| value == "on");
         drop(first);
         Ok(server)
     }
@@ -108,6 +115,11 @@ impl Server {
     /// The server's version.
     pub fn version(&self) -> &Version {
         &self.version
+    }
+
+    /// Whether the server is a standby, where it said so without being asked (14 and newer, not through PgBouncer).
+    pub fn in_recovery(&self) -> Option<bool> {
+        self.in_recovery
     }
 
     /// The settings that led here.

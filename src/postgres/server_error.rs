@@ -5,7 +5,7 @@
 use crate::error::{Error, Excerpt, Kind};
 use std::error::Error as StdError;
 use std::fmt;
-use tokio_postgres::error::{DbError, ErrorPosition};
+use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
 /// One line of a cause, and the line below it.
 #[derive(Debug)]
@@ -88,7 +88,8 @@ pub(super) fn statement_error(doing: &str, error: tokio_postgres::Error, sql: &s
 pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.as_db_error() {
         Some(reported) => {
-            kind_of(reported) == Kind::Connect || matches!(reported.severity(), "FATAL" | "PANIC")
+            kind_of(reported) == Kind::Connect
+                || matches!(reported.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
         }
         None => error.is_closed() || io_cause(error).is_some(),
     }

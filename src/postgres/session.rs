@@ -245,6 +245,9 @@ impl Session {
     /// that was too late for its own statement does not count against the next one.
     async fn send<'s, T>(&'s self, doing: &str, sql: &str, work: impl Fn() -> Work<'s, T>) -> Result<T> {
         let explain = |error| statement_error(doing, error, sql, marked(self.phase, "").chars().count());
+        if self.unfinished.load(Ordering::Relaxed) {
+            return self.send_after_abandoned(doing, work()).await?.map_err(explain);
+        }
         if self.shielded {
             return match self.counted(work()).await {
                 Err(error) if is_cancel(&error) && self.cancel_sent.swap(false, Ordering::Relaxed) => {
@@ -268,12 +271,31 @@ impl Session {
             let _ = cancel(self.connection().client.cancel_token(), &self.shared).await;
             running.await
         };
-        if let Ok(Err(error)) = tokio::time::timeout(CANCEL_PATIENCE, stopping).await {
-            if is_cancel(&error) {
-                self.cancel_sent.store(false, Ordering::Relaxed);
-            }
+        if let Ok(Err(error)) = tokio::time::timeout(CANCEL_PATIENCE, stopping).await
+            && is_cancel(&error)
+        {
+            self.cancel_sent.store(false, Ordering::Relaxed);
         }
         Err(Interrupt::error(doing))
+    }
+
+    /// Somebody stopped waiting for the statement before this one: stop it on the server first, for ours queues
+    /// behind it on the wire.
+    async fn send_after_abandoned<T>(
+        &self,
+        doing: &str,
+        work: Work<'_, T>,
+    ) -> Result<std::result::Result<T, tokio_postgres::Error>> {
+        self.cancel_sent.store(true, Ordering::Relaxed);
+        let stopping = async {
+            let _ = cancel(self.connection().client.cancel_token(), &self.shared).await;
+            self.counted(work).await
+        };
+        tokio::time::timeout(CANCEL_PATIENCE, stopping).await.map_err(|_| {
+            let limit = CANCEL_PATIENCE.as_secs();
+            Error::new(Kind::Connect, doing)
+                .because(format!("the server did not stop the statement before it within {limit} s"))
+        })
     }
 
     /// Counts a round trip, and remembers while its end is outstanding.

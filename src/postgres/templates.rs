@@ -33,8 +33,9 @@ impl Default for Guards {
 
 /// Ends the transaction and undoes it.
 pub(super) const ROLLBACK: &str = "ROLLBACK";
-/// Ends the transaction and keeps what it did.
-pub(super) const COMMIT: &str = "COMMIT";
+/// Ends the transaction and keeps what it did. A lone COMMIT of a failed transaction reports success and undoes it;
+/// the empty SELECT in front fails there.
+pub(super) const COMMIT: &str = "SELECT; COMMIT";
 /// Whether the server is in recovery, and whether the session refuses writes.
 pub(super) const SESSION_STATE: &str = include_str!("queries/session_state.sql");
 

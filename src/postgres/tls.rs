@@ -230,8 +230,8 @@ pub(super) fn trouble(error: &rustls::Error) -> Option<(String, &'static str)> {
             "connect by a name in the certificate (with hostaddr for its address), or use sslmode=verify-ca",
         ),
         CertificateError::UnknownIssuer => (
-            "the certificate is not signed by an authority in the root certificate file".to_owned(),
-            "name the authority's certificate with sslrootcert, or use sslmode=require to skip verification",
+            "the certificate is not signed by an authority that is trusted here".to_owned(),
+            "name the authority's certificate with sslrootcert=FILE; sslmode=require without one skips verification",
         ),
         CertificateError::Revoked => {
             ("the certificate is in the revocation list".to_owned(), "renew it, or correct the list named by sslcrl")

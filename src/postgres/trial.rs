@@ -8,12 +8,14 @@ use super::server::Server;
 use super::session::{Session, TextParam};
 use super::templates::{self, Explain, Guards};
 use crate::error::{Error, Kind, Result};
-use crate::proposals::{Change, IndexDefinition, trial_name};
+use crate::proposals::{Change, IndexDefinition, TRIAL_PREFIX, trial_name};
 use crate::prove::{Answer, Method, Request, Sample};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::time::{Duration, Instant};
 
+const LEFTOVERS: &str = include_str!("queries/leftovers.sql");
+const BUILDING: &str = include_str!("queries/building.sql");
 const BUILT_INDEX: &str = include_str!("queries/built_index.sql");
 const SAVEPOINT: &str = "SAVEPOINT pgproof";
 const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT pgproof";
@@ -318,6 +320,37 @@ impl<'a> Trial<'a> {
         self.in_place = false;
         Ok(())
     }
+}
+
+/// Trial indexes found on a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Schema and name; no backend works on them.
+    pub abandoned: Vec<(String, String)>,
+    /// Schema, name and the process that is still building or dropping.
+    pub building: Vec<(String, String, String)>,
+}
+
+/// Finds trial indexes in this database, and who still works on them.
+///
+/// # Errors
+/// As the server says.
+pub async fn leftovers(server: &Server) -> Result<Leftovers> {
+    let doing = "look for leftovers of killed trials";
+    let mut session = server.session("").await?;
+    session.begin(&Guards::default(), &[]).await?;
+    let cell = |row: &tokio_postgres::Row, at: usize| row.try_get::<_, String>(at).unwrap_or_default();
+    let found = async {
+        let abandoned = session.query(doing, LEFTOVERS, &[TRIAL_PREFIX.into()]).await?;
+        let building = session.query(doing, BUILDING, &[TRIAL_PREFIX.into()]).await?;
+        Ok(Leftovers {
+            abandoned: abandoned.iter().map(|r| (cell(r, 0), cell(r, 1))).collect(),
+            building: building.iter().map(|r| (cell(r, 0), cell(r, 1), cell(r, 2))).collect(),
+        })
+    }
+    .await;
+    session.rollback().await?;
+    found
 }
 
 /// Drops a trial index, concurrently and with retries; an interrupt does not stop it.

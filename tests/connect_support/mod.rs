@@ -76,21 +76,24 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-/// A data folder made once per test process and copied for each server.
+/// A data folder made once per test process, copied for each server, and removed when the process ends.
 fn template() -> &'static Path {
-    static TEMPLATE: OnceLock<TempDir> = OnceLock::new();
-    TEMPLATE
-        .get_or_init(|| {
-            let dir = tempfile::tempdir().expect("a folder");
-            give(dir.path());
-            let data = dir.path().join("data");
-            run(command(&program("initdb", "postgresql"))
-                .args(["-A", "trust", "-U", "postgres", "-E", "UTF8"])
-                .args(["--locale=C", "--no-sync", "-D"])
-                .arg(&data));
-            dir
-        })
-        .path()
+    static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
+    extern "C" fn remove() {
+        if let Some(dir) = TEMPLATE.get() {
+            let _ = fs::remove_dir_all(dir);
+        }
+    }
+    TEMPLATE.get_or_init(|| {
+        // SAFETY: `remove` is a plain function that touches nothing but the folder.
+        unsafe { libc::atexit(remove) };
+        let dir = tempfile::tempdir().expect("a folder").keep();
+        give(&dir);
+        run(command(&program("initdb", "postgresql"))
+            .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
+            .arg(dir.join("data")));
+        dir
+    })
 }
 
 /// A server of its own, stopped and removed when dropped.

@@ -68,11 +68,11 @@ pub(super) fn resolve_hosts(
     let names = list("host");
     let addrs = list("hostaddr");
     let count = names.as_ref().or(addrs.as_ref()).map_or(1, |(items, _)| items.len());
-    if let (Some((names, _)), Some((addrs, origin))) = (&names, &addrs) {
-        if names.len() != addrs.len() {
-            let what = format!("{} hosts but {} in `hostaddr`", names.len(), addrs.len());
-            return Err(refuse(origin, Bad::new(what)));
-        }
+    if let (Some((names, _)), Some((addrs, origin))) = (&names, &addrs)
+        && names.len() != addrs.len()
+    {
+        let what = format!("{} hosts but {} in `hostaddr`", names.len(), addrs.len());
+        return Err(refuse(origin, Bad::new(what)));
     }
     let ports = resolve_ports(list("port"), count)?;
     let mut hosts = Vec::new();

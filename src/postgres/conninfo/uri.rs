@@ -45,7 +45,7 @@ pub(super) fn parse_uri(text: &str) -> Result<Settings, Bad> {
         }
     };
     // A `?` inside a password cuts the URL before its `@`; libpq has no such URL without credentials.
-    if !authority.contains('@') && query.is_some_and(|query| looks_like_credentials(query)) {
+    if !authority.contains('@') && query.is_some_and(looks_like_credentials) {
         return Err(Bad::new("the URL holds a `?` before its `@`").help(ENCODE));
     }
     set_hosts(&mut settings, hosts)?;

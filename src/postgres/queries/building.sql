@@ -1,5 +1,5 @@
 -- $1: the prefix of trial objects. One row per trial index that a backend is still building or dropping.
-SELECT n.nspname, c.relname, l.pid::text
+SELECT n.nspname::text, c.relname::text, l.pid::text
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

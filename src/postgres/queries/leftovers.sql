@@ -1,5 +1,5 @@
 -- $1: the prefix of trial objects. One row per trial index that no backend is building or dropping.
-SELECT n.nspname, c.relname
+SELECT n.nspname::text, c.relname::text
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -1,0 +1,121 @@
+//! `pgproof explain`: observe, analyse, prove, report.
+//!
+//! Refuses to lose anything: a statement that fails does not take the others' reports with it.
+
+use super::progress::Progress;
+use super::{input, observe, output, prove, settings, verdict};
+use crate::analyse::analyse;
+use crate::capture::{Capture, FORMAT, Gap};
+use crate::cli::{Common, Explain, Prove};
+use crate::error::{Error, Kind, Result};
+use crate::postgres::{ConnectOptions, Environment, Interrupt, Server};
+use crate::rules::Config;
+use std::path::Path;
+
+/// Runs the command.
+///
+/// # Errors
+/// What ended it; with several statements the first failure, after the report of the others.
+pub async fn run(args: &Explain, common: &Common) -> Result<u8> {
+    output::check(common)?;
+    let config = settings(common)?;
+    if let Some(path) = &args.capture {
+        let report = analyse(&load(path)?, &config)?;
+        output::write(&report, common)?;
+        return Ok(verdict(&report, common.fail_on));
+    }
+    let (sources, gaps) = input::read(args)?;
+    let options = ConnectOptions::resolve(&args.connection.flags(), &Environment::of_process())?;
+    let interrupt = Interrupt::on_signals()?;
+    let progress = Progress::new(common.quiet);
+    progress.step(format!("connecting to {}", options.describe()));
+    let server = Server::connect(options, usize::from(args.connection.pool), interrupt.clone()).await?;
+    let (capture, failure) =
+        observe_all(&server, &sources, gaps, args, &config, &interrupt, &progress).await?;
+    drop(progress);
+    if let Some(path) = &args.save_capture {
+        save(&capture, path)?;
+    }
+    match failure {
+        Some(error) if capture.statements.is_empty() => Err(error),
+        failure => {
+            let report = analyse(&capture, &config)?;
+            output::write(&report, common)?;
+            failure.map_or_else(|| Ok(verdict(&report, common.fail_on)), Err)
+        }
+    }
+}
+
+/// Observes every statement and tries what is proposed. Returns the capture and the first statement's failure.
+pub async fn observe_all(
+    server: &Server,
+    sources: &[input::Source],
+    gaps: Vec<Gap>,
+    args: &Explain,
+    config: &Config,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<(Capture, Option<Error>)> {
+    let mut capture = Capture::new(None);
+    capture.gaps = gaps;
+    let mut failure = None;
+    let building = matches!(args.proof.prove, Prove::Rollback | Prove::Concurrently);
+    for (number, source) in sources.iter().enumerate() {
+        progress.step(format!("explaining statement {} of {}", number + 1, sources.len()));
+        let observed = observe::observe(server, source, args, &mut capture).await;
+        if let Err(error) = observed {
+            // Without a connection, or asked to stop, there is nothing more to be had.
+            if matches!(error.kind(), Kind::Connect | Kind::Interrupted | Kind::Usage) || sources.len() == 1 {
+                return Err(error);
+            }
+            capture.gaps.push(failed(source, &error));
+            failure.get_or_insert(error);
+        }
+    }
+    if capture.statements.is_empty() {
+        return Ok((capture, failure));
+    }
+    let report = analyse(&capture, config)?;
+    if building && !report.proposals.is_empty() {
+        // Writing role and primary permitting; a standby has none to drop.
+        let standby = capture.server.as_ref().is_some_and(|s| s.in_recovery);
+        let lines = prove::leftovers(server, !standby, progress).await?;
+        lines.iter().for_each(|line| progress.announce(&format!("note: {line}")));
+    }
+    prove::prove(server, &report, &mut capture, args, interrupt, progress).await?;
+    Ok((capture, failure))
+}
+
+fn failed(source: &input::Source, error: &Error) -> Gap {
+    let place = source.origin.line.map_or(String::new(), |line| format!(":{line}"));
+    let cause = error.causes().into_iter().next().map_or(String::new(), |cause| format!(": {cause}"));
+    Gap {
+        what: format!("{}{place}: {error}{cause}", source.name),
+        sqlstate: error.code().map(str::to_owned),
+        disables: vec!["explain".to_owned()],
+    }
+}
+
+fn save(capture: &Capture, path: &Path) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(capture)
+        .map_err(|e| Error::new(Kind::Environment, "save the capture").because(e))?;
+    text.push('\n');
+    output::save(path, text.as_bytes())
+}
+
+fn load(path: &Path) -> Result<Capture> {
+    let doing = || format!("read the capture {}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|e| Error::new(Kind::Input, doing()).because(e))?;
+    #[derive(serde::Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let format: Format =
+        serde_json::from_str(&text).map_err(|e| Error::new(Kind::Input, doing()).because(e))?;
+    if format.format > FORMAT {
+        return Err(Error::new(Kind::Input, doing())
+            .because(format!("its format is {}, this pgproof reads up to {FORMAT}", format.format))
+            .help("use a newer pgproof"));
+    }
+    serde_json::from_str(&text).map_err(|e| Error::new(Kind::Input, doing()).because(e))
+}

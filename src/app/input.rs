@@ -1,0 +1,153 @@
+//! Statements as the user gave them: the argument, files, standard input.
+//!
+//! Refuses what EXPLAIN does not take, with the place and what to do instead.
+
+use crate::capture::{Gap, Origin, OriginKind};
+use crate::cli::Explain;
+use crate::error::{Error, Excerpt, Kind, Result};
+use crate::sql::{self, Statement};
+use std::io::Read;
+use std::path::Path;
+
+/// A statement and where it came from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub statement: Statement,
+    pub origin: Origin,
+    /// For messages: a path, `argument` or `standard input`.
+    pub name: String,
+}
+
+impl Source {
+    /// Puts the origin of this statement into an error about it.
+    pub fn locate(&self, error: Error) -> Error {
+        error.from(&self.name, self.origin.line.unwrap_or(1))
+    }
+}
+
+/// Everything the command line names, and gaps for statements in files that EXPLAIN does not take.
+///
+/// # Errors
+/// [`Kind::Usage`] without SQL; [`Kind::Input`] for a file that cannot be read; [`Kind::Sql`] with the place.
+pub fn read(args: &Explain) -> Result<(Vec<Source>, Vec<Gap>)> {
+    let mut sources = Vec::new();
+    let mut gaps = Vec::new();
+    if let Some(text) = &args.sql {
+        sources.push(argument(text)?);
+    }
+    for path in &args.file {
+        from_file(path, &mut sources, &mut gaps)?;
+    }
+    if sources.is_empty() {
+        let error = Error::new(Kind::Usage, "find a statement to explain");
+        return Err(match gaps.first() {
+            Some(gap) => error.because(gap.what.clone()),
+            None => error.help("pgproof explain \"SELECT …\", or -f FILE, or -f - for standard input"),
+        });
+    }
+    Ok((sources, gaps))
+}
+
+fn argument(text: &str) -> Result<Source> {
+    let name = "argument";
+    let pieces = split(text, name)?;
+    match &pieces[..] {
+        [] => Err(Error::new(Kind::Sql, "find a statement in the argument")
+            .because("it is empty")
+            .help("pgproof explain \"SELECT …\"")),
+        [piece] => {
+            let statement = sql::read(piece.text);
+            check(&statement, piece.text, name, piece.line)?;
+            let origin = Origin { kind: OriginKind::Argument, path: None, line: None };
+            Ok(Source { statement, origin, name: name.to_owned() })
+        }
+        [_, second, ..] => Err(Error::new(Kind::Sql, "explain the argument")
+            .at(excerpt(text, name, second.start, second.start + second.text.len(), "a second statement"))
+            .help("the argument takes exactly one statement; a file (-f) may hold many")),
+    }
+}
+
+fn from_file(path: &Path, sources: &mut Vec<Source>, gaps: &mut Vec<Gap>) -> Result<()> {
+    let stdin = path == Path::new("-");
+    let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
+    let failed = |e: std::io::Error| Error::new(Kind::Input, format!("read {name}")).because(e);
+    let bytes = if stdin {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
+        bytes
+    } else {
+        std::fs::read(path).map_err(failed)?
+    };
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
+        Error::new(Kind::Input, format!("read {name}"))
+            .because(format!("line {line} is not UTF-8"))
+            .help("convert the file to UTF-8")
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    for piece in split(text, &name)? {
+        let statement = sql::read(piece.text);
+        if let Err(error) = check(&statement, piece.text, &name, piece.line) {
+            let why = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+            gaps.push(Gap {
+                what: format!("{name}:{}: {why}; skipped", piece.line),
+                sqlstate: None,
+                disables: vec!["explain".to_owned()],
+            });
+            continue;
+        }
+        let path = (!stdin).then(|| name.clone());
+        let origin = Origin { kind: OriginKind::File, path, line: Some(piece.line) };
+        sources.push(Source { statement, origin, name: name.clone() });
+    }
+    Ok(())
+}
+
+fn split<'a>(text: &'a str, name: &str) -> Result<Vec<sql::Piece<'a>>> {
+    sql::split(text).map_err(|e| {
+        let end = text[e.at..].chars().next().map_or(e.at, |c| e.at + c.len_utf8());
+        Error::new(Kind::Sql, "read the SQL").at(excerpt(text, name, e.at, end, e.what))
+    })
+}
+
+fn excerpt(text: &str, name: &str, start: usize, end: usize, label: &str) -> Excerpt {
+    Excerpt {
+        origin: name.to_owned(),
+        first_line: 1,
+        text: text.to_owned(),
+        start,
+        end,
+        label: label.to_owned(),
+    }
+}
+
+/// Statements that EXPLAIN does not take are refused before anything is sent.
+fn check(statement: &Statement, text: &str, name: &str, line: usize) -> Result<()> {
+    let sql::Kind::Other(word) = &statement.kind else { return Ok(()) };
+    let help = match word.as_str() {
+        "COPY" => "explain the query inside COPY (…)",
+        "CREATE" => "explain the SELECT behind AS",
+        "DECLARE" => "explain the query behind FOR",
+        "EXECUTE" => "explain the prepared statement's own text, with --param for its values",
+        "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "ABORT" => {
+            "pgproof opens its own transaction and always rolls it back"
+        }
+        "SET" | "RESET" => "set it for the role or database, or in PGOPTIONS",
+        "CALL" | "DO" => "explain the statements inside it one by one",
+        _ => "EXPLAIN takes SELECT, VALUES, INSERT, UPDATE, DELETE and MERGE",
+    };
+    let (start, end) = (statement.offset, statement.offset + word.len());
+    let place = Excerpt {
+        origin: name.to_owned(),
+        first_line: line,
+        text: text.to_owned(),
+        start: start.min(text.len()),
+        end: end.min(text.len()),
+        label: "EXPLAIN does not take this".to_owned(),
+    };
+    let what = if word.is_empty() { "nothing".to_owned() } else { word.clone() };
+    Err(Error::new(Kind::Sql, "explain the statement")
+        .because(format!("EXPLAIN does not take {what}"))
+        .at(place)
+        .help(help))
+}

@@ -1,0 +1,90 @@
+//! One function per command: the only wiring between the edges and the analysis.
+//!
+//! Refuses to analyse or to render: it reads, asks, hands on and writes.
+#![allow(clippy::disallowed_methods)] // An edge: files, standard streams and the clock are read here.
+
+mod demo;
+mod doctor;
+mod explain;
+mod input;
+mod observe;
+mod output;
+mod progress;
+mod prove;
+
+use crate::cli::{self, Cli, Command, Common};
+use crate::config;
+use crate::error::{Error, Kind, Result};
+use crate::exit;
+use crate::rules::{self, Config};
+use std::path::{Path, PathBuf};
+
+/// Runs a command and returns the exit code.
+///
+/// # Errors
+/// What ended the command; `cli` prints it.
+pub fn run(cli: Cli) -> Result<u8> {
+    let common = &cli.common;
+    match cli.command {
+        Command::Explain(args) => runtime()?.block_on(explain::run(&args, common)),
+        Command::Doctor(args) => runtime()?.block_on(doctor::run(&args, common)),
+        Command::Demo(args) => runtime()?.block_on(demo::run(&args, common)),
+        Command::Rule { name } => rule(name.as_deref()),
+        Command::Schema => output::print(crate::render::json::schema().as_bytes()),
+        Command::Completions { shell } => output::print(&cli::completions(shell)),
+        Command::Man => output::print(&cli::man()?),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(Kind::Environment, "start the asynchronous runtime").because(e))
+}
+
+fn rule(name: Option<&str>) -> Result<u8> {
+    let Some(name) = name else {
+        let width = rules::RULES.iter().map(|r| r.name.len()).max().unwrap_or(0);
+        let lines: Vec<String> =
+            rules::RULES.iter().map(|r| format!("{:width$}  {}\n", r.name, r.summary)).collect();
+        return output::print(lines.concat().as_bytes());
+    };
+    let spec = rules::find(name).ok_or_else(|| {
+        Error::new(Kind::Usage, format!("find the rule `{name}`"))
+            .help(format!("did you mean `{}`? `pgproof rule` lists them", rules::nearest(name)))
+    })?;
+    output::print(spec.page.as_bytes())
+}
+
+/// The settings file that applies, with the rule flags on top.
+fn settings(common: &Common) -> Result<Config> {
+    let path = common.config.clone().or_else(|| nearest_config(&std::env::current_dir().ok()?));
+    let mut config = match path {
+        Some(path) => {
+            let text = std::fs::read_to_string(&path).map_err(|e| {
+                Error::new(Kind::Config, format!("read the settings in {}", path.display())).because(e)
+            })?;
+            config::parse(&text, &path.display().to_string())?
+        }
+        None => Config::default(),
+    };
+    config::add_flags(&mut config, &common.rule, &common.only)?;
+    Ok(config)
+}
+
+fn nearest_config(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().map(|f| f.join("pgproof.toml")).find(|path| path.is_file())
+}
+
+/// The exit code that a report stands for.
+fn verdict(report: &crate::report::Report, fail_on: cli::FailOn) -> u8 {
+    use crate::finding::Severity;
+    let level = match fail_on {
+        cli::FailOn::Never => return exit::OK,
+        cli::FailOn::Info => Severity::Info,
+        cli::FailOn::Warning => Severity::Warning,
+        cli::FailOn::Error => Severity::Error,
+    };
+    if report.worst().is_some_and(|worst| worst >= level) { exit::FINDINGS } else { exit::OK }
+}

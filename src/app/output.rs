@@ -1,0 +1,113 @@
+//! Writes reports: to standard output, and to files that are whole or not there.
+//!
+//! Refuses to call a closed pipe a failure.
+
+use crate::cli::{Common, Format, color};
+use crate::error::{Error, Kind, Result};
+use crate::exit;
+use crate::render::{self, Style};
+use crate::report::Report;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+/// Columns where the terminal does not say.
+const WIDTH: usize = 100;
+
+/// Writes the report in every way the flags ask for: each `--output` with its format, then standard output.
+///
+/// # Errors
+/// [`Kind::Usage`] for an extension that says no format, [`Kind::Environment`] for a file that cannot be written.
+pub fn write(report: &Report, common: &Common) -> Result<()> {
+    let mut formats = common.format.iter().copied();
+    for path in &common.output {
+        let format = match formats.next() {
+            Some(format) => format,
+            None => by_extension(path)?,
+        };
+        save(path, as_format(report, format, common, false).as_bytes())?;
+    }
+    let rest: Vec<Format> = formats.collect();
+    let shown = if rest.is_empty() { vec![Format::Text] } else { rest };
+    for format in shown {
+        print(as_format(report, format, common, true).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn as_format(report: &Report, format: Format, common: &Common, terminal: bool) -> String {
+    match format {
+        Format::Json => render::json::render(report),
+        Format::Text => {
+            let stdout = std::io::stdout();
+            let style = Style {
+                width: if terminal { width() } else { WIDTH },
+                color: terminal && color(common.color, stdout.is_terminal()),
+                verbose: common.verbose,
+                quiet: common.quiet,
+            };
+            render::text::render(report, &style)
+        }
+    }
+}
+
+/// Checks the names of output files before any work is done.
+///
+/// # Errors
+/// [`Kind::Usage`] for an extension that says no format.
+pub fn check(common: &Common) -> Result<()> {
+    common.output.iter().skip(common.format.len()).try_for_each(|path| by_extension(path).map(drop))
+}
+
+fn by_extension(path: &Path) -> Result<Format> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("json") => Ok(Format::Json),
+        Some("txt") => Ok(Format::Text),
+        _ => Err(Error::new(Kind::Usage, format!("choose a format for {}", path.display()))
+            .because("its extension is neither .json nor .txt")
+            .help("name the format with --format")),
+    }
+}
+
+fn width() -> usize {
+    let terminal = console_width().or_else(|| std::env::var("COLUMNS").ok()?.parse().ok());
+    terminal.unwrap_or(WIDTH).clamp(60, 240)
+}
+
+fn console_width() -> Option<usize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ fills the winsize that we own; a failure leaves it as it is.
+    let answered = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &mut size) };
+    (answered == 0 && size.ws_col > 0).then_some(size.ws_col as usize)
+}
+
+/// Writes to standard output; a reader that has gone away has seen enough.
+///
+/// # Errors
+/// [`Kind::Environment`] for any failure but a closed pipe.
+pub fn print(bytes: &[u8]) -> Result<u8> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(Kind::Environment, "write to standard output").because(e))
+        }
+        _ => Ok(exit::OK),
+    }
+}
+
+/// Writes a file through a temporary neighbour, so that it is whole or not there.
+///
+/// # Errors
+/// [`Kind::Environment`] with the path.
+pub fn save(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fail =
+        |e: std::io::Error| Error::new(Kind::Environment, format!("write {}", path.display())).because(e);
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        // A pipe or a terminal cannot be replaced, only written to.
+        return std::fs::write(path, bytes).map_err(fail);
+    }
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    file.write_all(bytes).map_err(fail)?;
+    file.persist(path).map_err(|e| fail(e.error))?;
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! Drives trials: chooses the method, answers the experiments' requests, stores what was observed.
+//!
+//! Refuses to build anything unless a mode that builds was named, and says which locks come before they do.
+
+use super::observe::guards;
+use super::progress::Progress;
+use crate::capture::{Capture, Mode};
+use crate::catalog::ServerInfo;
+use crate::cli::{Explain as Args, Prove};
+use crate::error::{Error, Kind, Result};
+use crate::plan::{Plan, read_json};
+use crate::postgres::explain::Explained;
+use crate::postgres::trial::{self, PlanNumbers, Setup};
+use crate::postgres::{ConnectOptions, Environment, Flags, Interrupt, Server};
+use crate::proposals::{Change, Proposal};
+use crate::prove::{Experiment, Limits, Method, Step, Trial};
+use crate::report::Report;
+use serde_json::value::RawValue;
+use std::collections::HashSet;
+
+/// Writes are blocked by a build in a transaction for about this long per row and key, in ms: 1.5 µs measured
+/// for B-tree builds of one to three keys on one core, a table scan included.
+const BUILD_MS_PER_ROW: f64 = 0.0015;
+
+/// Tries every proposal of `report` that the flags allow; what was observed goes into the capture.
+///
+/// # Errors
+/// [`Kind::Interrupted`], a lost connection, or a trial index that could not be dropped; everything else becomes part of the trial.
+pub async fn prove(
+    server: &Server,
+    report: &Report,
+    capture: &mut Capture,
+    args: &Args,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<()> {
+    if args.proof.prove == Prove::Off || report.proposals.is_empty() {
+        return Ok(());
+    }
+    let clone = match (&args.proof.prove, &args.proof.clone_url) {
+        (Prove::Clone, Some(url)) => Some(connect_clone(url, interrupt).await?),
+        (Prove::Clone, None) => {
+            return Err(
+                Error::new(Kind::Usage, "prove on a clone").help("name your copy with --clone-url URL")
+            );
+        }
+        _ => None,
+    };
+    let Some(info) = capture.server.clone() else { return Ok(()) };
+    for judged in &report.proposals {
+        let proposal = &judged.proposal;
+        let trial = match choose(args, &info, proposal) {
+            Choice::Skip => continue,
+            Choice::No(reason) => Trial::not_made(proposal.key(), proposal.statement, Method::None, reason),
+            Choice::Try(method) => {
+                let where_to = clone.as_ref().unwrap_or(server);
+                one(where_to, method, &info, proposal, capture, args, progress).await?
+            }
+        };
+        capture.trials.push(trial);
+    }
+    Ok(())
+}
+
+async fn connect_clone(url: &str, interrupt: &Interrupt) -> Result<Server> {
+    let flags = Flags { dbname: Some(url.to_owned()), ..Flags::default() };
+    let options = ConnectOptions::resolve(&flags, &Environment::of_process())?;
+    Server::connect(options, 2, interrupt.clone()).await
+}
+
+enum Choice {
+    Try(Method),
+    /// Cannot be tried; the reason belongs in the report.
+    No(String),
+    /// Not asked for.
+    Skip,
+}
+
+fn choose(args: &Args, info: &ServerInfo, proposal: &Proposal) -> Choice {
+    let index = matches!(proposal.change, Change::CreateIndex(_));
+    let setting = matches!(proposal.change, Change::Setting { .. });
+    let expression = matches!(proposal.change, Change::CreateStatistics { expression: true, .. });
+    let builds = matches!(args.proof.prove, Prove::Rollback | Prove::Concurrently);
+    match args.proof.prove {
+        _ if setting => Choice::Try(Method::Setting),
+        Prove::Clone => Choice::Try(Method::Clone),
+        _ if builds && info.in_recovery => {
+            Choice::No("this server is a standby: run on the primary".to_owned())
+        }
+        _ if builds && expression => {
+            Choice::No("statistics on an expression need a whole ANALYZE: use --prove clone".to_owned())
+        }
+        Prove::Concurrently if index => Choice::Try(Method::Concurrently),
+        Prove::Rollback | Prove::Concurrently => Choice::Try(Method::Rollback),
+        Prove::Auto | Prove::Hypothetical if index && info.hypopg.is_some() => {
+            Choice::Try(Method::Hypothetical)
+        }
+        Prove::Hypothetical if index => Choice::No(
+            "HypoPG is not installed in this database: CREATE EXTENSION hypopg, or --prove rollback"
+                .to_owned(),
+        ),
+        Prove::Hypothetical => {
+            Choice::No("HypoPG knows indexes only: --prove rollback measures this".to_owned())
+        }
+        Prove::Auto | Prove::Off => Choice::Skip,
+    }
+}
+
+async fn one(
+    server: &Server,
+    method: Method,
+    info: &ServerInfo,
+    proposal: &Proposal,
+    capture: &Capture,
+    args: &Args,
+    progress: &Progress,
+) -> Result<Trial> {
+    let statement = &capture.statements[proposal.statement];
+    let run = &statement.runs[proposal.run];
+    let execute = run.mode == Mode::Analyzed && method != Method::Hypothetical;
+    let known = known_indexes(capture);
+    let rows = rows(capture, proposal);
+    let blocks_writers = method == Method::Rollback && matches!(proposal.change, Change::CreateIndex(_));
+    let limits = Limits {
+        runs: usize::from(args.proof.runs),
+        budget_ms: args.proof.time_budget.as_secs_f64() * 1000.0,
+        block_ms: blocks_writers.then(|| args.proof.max_block.as_secs_f64() * 1000.0),
+        expected_build_ms: rows * BUILD_MS_PER_ROW,
+        keep: args.proof.keep && method == Method::Concurrently,
+    };
+    announce(method, proposal, args, progress);
+    let mut setup_guards = guards(args);
+    setup_guards.read_only = !args.allow_writes;
+    let setup = Setup {
+        method,
+        change: &proposal.change,
+        statement: Explained {
+            text: &statement.text,
+            parameters: &run.parameters,
+            major: server.version().major(),
+        },
+        guards: setup_guards,
+        hypopg_schema: info.hypopg.as_ref().map(|h| h.schema.as_str()),
+        build_budget: args.proof.time_budget,
+        read: &|raw| numbers(raw, &known),
+    };
+    let mut trial = trial::Trial::new(server, setup);
+    let mut experiment = Experiment::new(proposal.key(), proposal.statement, method, execute, limits);
+    let mut answer = None;
+    let done = loop {
+        match experiment.step(answer.take()) {
+            Step::Done(done) => break *done,
+            Step::Ask(request) => answer = Some(trial.answer(&request).await),
+        }
+    };
+    trial.finish().await?;
+    Ok(done)
+}
+
+/// Locks are stated before they are taken.
+fn announce(method: Method, proposal: &Proposal, args: &Args, progress: &Progress) {
+    progress.step(format!("trying {}", proposal.key()));
+    let Some(relation) = &proposal.relation else { return };
+    let index = matches!(proposal.change, Change::CreateIndex(_));
+    match method {
+        Method::Rollback if index => progress.announce(&format!(
+            "trial: an index on {relation} inside a transaction that is rolled back; SHARE lock on {relation}: \
+             writers wait, for at most {:.1} s (--max-block)",
+            args.proof.max_block.as_secs_f64()
+        )),
+        Method::Rollback => progress.announce(&format!(
+            "trial: statistics of {relation} inside a transaction that is rolled back; SHARE UPDATE EXCLUSIVE lock: \
+             nobody who reads or writes waits"
+        )),
+        Method::Concurrently => progress.announce(&format!(
+            "trial: an index on {relation}, built concurrently{}; SHARE UPDATE EXCLUSIVE lock: nobody who reads or \
+             writes waits",
+            if args.proof.keep { "" } else { " and dropped again" }
+        )),
+        _ => {}
+    }
+}
+
+fn known_indexes(capture: &Capture) -> HashSet<String> {
+    capture.catalog.relations.iter().flat_map(|r| &r.indexes).map(|i| i.name.clone()).collect()
+}
+
+fn rows(capture: &Capture, proposal: &Proposal) -> f64 {
+    let Change::CreateIndex(index) = &proposal.change else { return 0.0 };
+    let relation = capture.catalog.relation(Some(&index.schema), &index.table);
+    // A table that was never analysed: pages are known, at some 60 rows each.
+    relation.map_or(0.0, |r| r.rows.unwrap_or_else(|| r.size_bytes.unwrap_or(0) as f64 / 8192.0 * 60.0))
+}
+
+fn numbers(raw: &RawValue, known: &HashSet<String>) -> PlanNumbers {
+    let plan = read_json(raw.get()).ok().and_then(|plans| plans.into_iter().next()).unwrap_or_default();
+    let mut indexes = plan.nodes.iter().filter_map(|n| n.detail.index.as_ref());
+    PlanNumbers {
+        cost: plan.root().and_then(|n| n.estimate).map_or(0.0, |e| e.total_cost.0),
+        execution_ms: plan.execution_time.map(|t| t.0),
+        blocks: blocks(&plan),
+        uses_new_index: indexes.any(|i| !known.contains(i)),
+    }
+}
+
+/// Blocks touched by the whole statement; the root's counters contain everything below it.
+fn blocks(plan: &Plan) -> Option<i64> {
+    let b = plan.root()?.buffers?;
+    let all = [b.shared_hit, b.shared_read, b.local_hit, b.local_read, b.temp_read, b.temp_written];
+    Some(all.iter().map(|blocks| blocks.0).sum())
+}
+
+/// Trial indexes that a killed pgproof left behind: named, and dropped where the mode builds anyway.
+///
+/// # Errors
+/// As the server says.
+pub async fn leftovers(server: &Server, drop: bool, progress: &Progress) -> Result<Vec<String>> {
+    let found = trial::leftovers(server).await?;
+    let mut lines = Vec::new();
+    for (schema, name) in found.abandoned {
+        let full = crate::sql::ident::qualified(&schema, &name);
+        if drop {
+            trial::drop_trial_index(server, &schema, &name).await?;
+            progress.announce(&format!("dropped {full}, left behind by a pgproof that was killed"));
+        } else {
+            lines.push(format!("{full} was left behind by a pgproof that was killed: DROP INDEX CONCURRENTLY {full}, or run `pgproof doctor`"));
+        }
+    }
+    for (schema, name, pid) in found.building {
+        lines.push(format!(
+            "{} is a trial index that backend {pid} is still working on",
+            crate::sql::ident::qualified(&schema, &name)
+        ));
+    }
+    Ok(lines)
+}

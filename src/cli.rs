@@ -1,0 +1,322 @@
+//! The command line as typed. One description is the truth for parsing, help, completions and man pages.
+//!
+//! Refuses to do any work: [`crate::app`] does.
+
+use crate::error::{Error, Kind};
+use crate::exit;
+use crate::postgres::Flags;
+use crate::scratch;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// PostgreSQL query-performance analyzer: every slow query explained, every remedy proven.
+#[derive(Parser, Debug)]
+#[command(
+    name = "pgproof",
+    version,
+    disable_help_flag = true,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run EXPLAIN (ANALYZE, BUFFERS, …) safely, diagnose, propose, prove
+    Explain(Explain),
+    /// What this role on this server lets pgproof see, and leftovers of killed trials
+    Doctor(Doctor),
+    /// Start a throwaway server, load a sample shop, find its problems, prove the fixes
+    Demo(Demo),
+    /// List the rules, or print one rule's page
+    Rule { name: Option<String> },
+    /// Print the JSON Schema of `--format json`
+    Schema,
+    /// Print shell completions
+    Completions { shell: clap_complete::Shell },
+    /// Print the man page
+    Man,
+}
+
+/// Flags every command has.
+#[derive(Args, Debug, Clone)]
+pub struct Common {
+    /// Output format; repeat it to pair with each --output
+    #[arg(long, value_enum, global = true, value_name = "FORMAT")]
+    pub format: Vec<Format>,
+    /// Write the report to FILE as well; the format follows its extension unless --format names it
+    #[arg(long, short = 'o', global = true, value_name = "FILE")]
+    pub output: Vec<PathBuf>,
+    /// Exit with 1 where a finding is at least this severe
+    #[arg(long, value_enum, global = true, default_value = "never", value_name = "SEVERITY")]
+    pub fail_on: FailOn,
+    /// Settings file [default: pgproof.toml here or in a parent folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set a rule's severity, or switch it off
+    #[arg(long, global = true, value_name = "NAME=off|info|warning|error")]
+    pub rule: Vec<String>,
+    /// Run these rules only
+    #[arg(long, global = true, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Colours on the terminal
+    #[arg(long, value_enum, global = true, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorWhen,
+    /// Findings and proposals only; no progress
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Every number behind a finding
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// Print help
+    #[arg(long, short = '?', global = true, action = ArgAction::Help)]
+    pub help: Option<bool>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Connection {
+    /// Server host, address or socket folder (PGHOST)
+    #[arg(long, short = 'h', value_name = "HOST", help_heading = "Connection")]
+    pub host: Option<String>,
+    /// Server port (PGPORT)
+    #[arg(long, short = 'p', value_name = "PORT", help_heading = "Connection")]
+    pub port: Option<String>,
+    /// Role (PGUSER)
+    #[arg(long, short = 'U', value_name = "ROLE", help_heading = "Connection")]
+    pub username: Option<String>,
+    /// Database name, `key=value` string or postgres:// URL (PGDATABASE, DATABASE_URL)
+    #[arg(long, short = 'd', value_name = "DATABASE", help_heading = "Connection")]
+    pub dbname: Option<String>,
+    /// statement_timeout of everything we run
+    #[arg(long, default_value = "30s", value_parser = duration, value_name = "TIME", help_heading = "Connection")]
+    pub timeout: Duration,
+    /// How long to wait for a lock
+    #[arg(long, default_value = "1s", value_parser = duration, value_name = "TIME", help_heading = "Connection")]
+    pub lock_timeout: Duration,
+    /// Connections at most
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=64), value_name = "N", help_heading = "Connection")]
+    pub pool: u8,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Explain {
+    /// Exactly one statement; an EXPLAIN in front is replaced by ours
+    pub sql: Option<String>,
+    /// Read statements from FILE (- is standard input)
+    #[arg(long, short, value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// Value of $1, $2 … in order (\N is NULL); without them the plan is a generic one
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    pub param: Vec<String>,
+    /// Execute the statement: only when it is proven to read only, always, or never
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub analyze: Analyze,
+    /// Execute writing statements too, in a transaction that is rolled back
+    #[arg(long)]
+    pub allow_writes: bool,
+    #[command(flatten)]
+    pub proof: Proof,
+    /// Save everything observed to FILE
+    #[arg(long, value_name = "FILE")]
+    pub save_capture: Option<PathBuf>,
+    /// Analyse a saved capture instead of asking a server
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sql", "file"])]
+    pub capture: Option<PathBuf>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Proof {
+    /// How to prove a proposal; auto builds nothing and asks HypoPG where it is installed
+    #[arg(long, value_enum, default_value = "auto", value_name = "MODE", help_heading = "Proof")]
+    pub prove: Prove,
+    /// Measured runs before, after, and before again
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "N", help_heading = "Proof")]
+    pub runs: u16,
+    /// With --prove concurrently: keep an index that is confirmed, under its final name
+    #[arg(long, help_heading = "Proof")]
+    pub keep: bool,
+    /// Wall time for each proposal's trial
+    #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME", help_heading = "Proof")]
+    pub time_budget: Duration,
+    /// With --prove rollback: how long a lock that blocks writers may be held
+    #[arg(long, default_value = "5s", value_parser = duration, value_name = "TIME", help_heading = "Proof")]
+    pub max_block: Duration,
+    /// With --prove clone: a copy of the database that you give up to the trial
+    #[arg(long, value_name = "URL", help_heading = "Proof")]
+    pub clone_url: Option<String>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Demo {
+    /// Leave the server running and print how to connect
+    #[arg(long)]
+    pub keep: bool,
+    /// Where PostgreSQL comes from: a folder with initdb and postgres, or docker:IMAGE
+    #[arg(long, default_value = "auto", value_parser = source, value_name = "BIN_DIR|docker:IMAGE")]
+    pub postgres: scratch::Source,
+    /// Rows in the orders table
+    #[arg(long, default_value_t = 1_200_000, value_parser = clap::value_parser!(u32).range(1_000..=100_000_000), value_name = "N", hide = true)]
+    pub orders: u32,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailOn {
+    Never,
+    Info,
+    Warning,
+    Error,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Analyze {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prove {
+    Auto,
+    Off,
+    Hypothetical,
+    Rollback,
+    Concurrently,
+    Clone,
+}
+
+impl Connection {
+    /// The flags that say where to connect.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            host: self.host.clone(),
+            port: self.port.clone(),
+            user: self.username.clone(),
+            dbname: self.dbname.clone(),
+        }
+    }
+}
+
+/// A duration with PostgreSQL's units: `500ms`, `30s`, `5min`, `1h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let factor = match text[at..].trim() {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        unit => return Err(format!("unknown unit `{unit}`: use ms, s, min or h")),
+    };
+    let number: f64 = text[..at].parse().map_err(|_| "write a number and a unit, such as 30s".to_owned())?;
+    // PostgreSQL's timeouts are 32-bit milliseconds.
+    let seconds = number * factor;
+    if !(0.001..=2_147_483.0).contains(&seconds) {
+        return Err("between 1ms and 24d, please".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn source(text: &str) -> Result<scratch::Source, String> {
+    text.parse().map_err(|e: Error| e.advice().map_or_else(|| e.to_string(), str::to_owned))
+}
+
+/// Parses the command line, runs it, prints what went wrong, and returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let color = color(cli.common.color, std::io::stderr().is_terminal());
+    match crate::app::run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let text = crate::render::error::render(&error, color);
+            let _ = anstream::stderr().lock().write_all(text.as_bytes());
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// Whether to colour a stream.
+pub fn color(when: ColorWhen, terminal: bool) -> bool {
+    match when {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        #[allow(clippy::disallowed_methods)] // The command line is an edge.
+        ColorWhen::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+    }
+}
+
+/// Completions for a shell, or the man page, as text.
+///
+/// # Errors
+/// [`Kind::Environment`] when the page cannot be made.
+pub fn man() -> Result<Vec<u8>, Error> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command())
+        .render(&mut page)
+        .map_err(|e| Error::new(Kind::Environment, "make the man page").because(e))?;
+    Ok(page)
+}
+
+/// Completions for a shell.
+pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "pgproof", &mut script);
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_postgresqls_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1.5min"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        for bad in ["", "s", "1y", "0s", "-1s", "99999999d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! From a report to text or JSON: one file per output format.
+//!
+//! Refuses to analyse: every number here was in the report.
+
+pub mod error;
+pub mod json;
+pub mod text;
+mod tree;
+
+/// What a renderer may know of its surroundings.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// Columns to fill; long lines are wrapped or cut.
+    pub width: usize,
+    /// Emit ANSI colours.
+    pub color: bool,
+    /// More detail: evidence, all nodes.
+    pub verbose: bool,
+    /// Less: findings and proposals only.
+    pub quiet: bool,
+}

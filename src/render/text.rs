@@ -1,0 +1,308 @@
+//! A report as a person reads it in a terminal: the query, the tree, findings, proposals, before and after.
+//!
+//! Refuses to repeat: what the tree shows is not said again in words.
+
+use super::{Style, tree};
+use crate::capture::{Mode, OriginKind};
+use crate::finding::{Finding, Severity};
+use crate::proposals::Applicability;
+use crate::prove::{Method, Outcome, median, percentile};
+use crate::report::{Judged, Report, Statement};
+use crate::units::{Bytes, Millis};
+use crate::words::{count, counted, duration, size, times};
+use anstyle::{AnsiColor, Style as Ansi};
+use std::fmt::Write as _;
+use tabled::builder::Builder;
+use tabled::settings::Style as TableStyle;
+use tabled::settings::object::Columns;
+use tabled::settings::{Alignment, Modify, Padding};
+
+/// Lines of a statement that are shown; the rest is counted.
+const SHOWN_LINES: usize = 12;
+
+/// The report as text.
+pub fn render(report: &Report, style: &Style) -> String {
+    let mut out = String::new();
+    for (index, statement) in report.statements.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        self::statement(&mut out, report, index, statement, style);
+    }
+    if !style.quiet {
+        gaps(&mut out, report, style);
+    }
+    summary(&mut out, report, style);
+    out
+}
+
+fn statement(out: &mut String, report: &Report, index: usize, statement: &Statement, style: &Style) {
+    if report.statements.len() > 1 || statement.origin.kind == OriginKind::File {
+        let place = match (&statement.origin.path, statement.origin.line) {
+            (Some(path), Some(line)) => format!("  {path}:{line}"),
+            _ => String::new(),
+        };
+        let _ = writeln!(out, "{}", bold(style, &format!("── statement {}{place} ", index + 1)));
+    }
+    if !style.quiet {
+        for line in statement.text.lines().take(SHOWN_LINES) {
+            let _ = writeln!(out, "  {}", shorten(line, style.width * 4));
+        }
+        let more = statement.text.lines().count().saturating_sub(SHOWN_LINES);
+        if more > 0 {
+            let _ = writeln!(out, "  … {} more", counted(more as f64, "line"));
+        }
+        out.push('\n');
+    }
+    for (run, planned) in statement.plans.iter().enumerate() {
+        let here = |f: &Finding| f.at.statement == index && f.at.run == run;
+        let marks = |node: usize| {
+            let at = |(_, f): &(usize, &Finding)| here(f) && f.at.node == Some(node);
+            report.findings.iter().enumerate().filter(at).map(|(i, _)| format!("f{}", i + 1)).collect()
+        };
+        if !style.quiet {
+            for line in tree::lines(planned, &marks, style) {
+                let _ = writeln!(out, "{}", line.trim_end());
+            }
+            let _ = writeln!(out, "{}", timing(planned));
+            if let Some(why) = &planned.not_executed {
+                let _ =
+                    writeln!(out, "{}", bold(style, &format!("not executed, so these are estimates: {why}")));
+            }
+            out.push('\n');
+        }
+    }
+    for (number, found) in report.findings.iter().enumerate().filter(|(_, f)| f.at.statement == index) {
+        finding(out, number, found, style);
+    }
+    for note in &statement.notes {
+        let _ = writeln!(out, "{}", wrap(note, style.width, "", "  "));
+    }
+    let mine: Vec<(usize, &Judged)> =
+        report.proposals.iter().enumerate().filter(|(_, j)| j.proposal.statement == index).collect();
+    for (number, judged) in mine {
+        proposal(out, number, judged, style);
+    }
+}
+
+fn timing(planned: &crate::report::Planned) -> String {
+    let plan = &planned.plan;
+    let mode = match planned.mode {
+        Mode::Generic => "generic plan, no parameter values; ",
+        _ => "",
+    };
+    let part = |label: &str, time: Option<Millis>| time.map(|t| format!("{label} {}", duration(t)));
+    let parts: Vec<String> = [
+        part("execution", plan.execution_time),
+        part("planning", plan.planning_time),
+        part("JIT", plan.jit.as_ref().and_then(|j| j.total)),
+        part(
+            "triggers",
+            plan.triggers.as_ref().filter(|t| !t.is_empty()).map(|t| t.iter().filter_map(|t| t.time).sum()),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    format!("{mode}{}", parts.join(", "))
+}
+
+fn finding(out: &mut String, number: usize, finding: &Finding, style: &Style) {
+    let word = match finding.severity {
+        Severity::Error => paint(style, AnsiColor::Red, "error"),
+        Severity::Warning => paint(style, AnsiColor::Yellow, "warning"),
+        Severity::Info => paint(style, AnsiColor::Cyan, "info"),
+    };
+    let saves = finding.saves.map_or(String::new(), |s| format!(", up to {} to recover", duration(s)));
+    let _ = writeln!(out, "f{} {word} {}{saves}", number + 1, bold(style, finding.rule));
+    let lines = [("", &finding.what), ("", &finding.why), ("help: ", &finding.help)];
+    for (label, line) in lines.into_iter().filter(|(_, line)| !line.is_empty()) {
+        let _ = writeln!(out, "{}", wrap(&format!("{label}{line}"), style.width, "   ", "   "));
+    }
+    if style.verbose {
+        for evidence in &finding.evidence {
+            let value = match &evidence.value {
+                crate::finding::Value::Number(n) => count(*n),
+                crate::finding::Value::Text(text) => text.clone(),
+            };
+            let _ = writeln!(out, "     {}: {value} {}", evidence.label, evidence.unit);
+        }
+    }
+    out.push('\n');
+}
+
+fn proposal(out: &mut String, number: usize, judged: &Judged, style: &Style) {
+    let proposal = &judged.proposal;
+    let answers: Vec<String> = proposal.answers.iter().map(|i| format!("f{}", i + 1)).collect();
+    let (word, color) = outcome(judged);
+    let head = format!("p{} for {}: ", number + 1, answers.join(", "));
+    let _ = writeln!(out, "{head}{}", paint(style, color, &word));
+    for line in &proposal.apply {
+        let _ = writeln!(out, "   {}", bold(style, &format!("{line};")));
+    }
+    if judged.recommended() {
+        for line in &proposal.undo {
+            let _ = writeln!(out, "   undo:  {line};");
+        }
+        for line in facts(judged) {
+            let _ = writeln!(out, "{}", wrap(&line, style.width, "   ", "          "));
+        }
+    }
+    if let Some(reason) = &judged.verdict.reason {
+        let _ = writeln!(out, "{}", wrap(reason, style.width, "   ", "   "));
+    }
+    if let Some(table) = before_after(judged) {
+        for line in table.lines() {
+            let _ = writeln!(out, "   {}", line.trim_end());
+        }
+    }
+    out.push('\n');
+}
+
+fn outcome(judged: &Judged) -> (String, AnsiColor) {
+    let verdict = &judged.verdict;
+    let speed = verdict.speedup.map_or(String::new(), |s| {
+        format!(", {} as fast ({} to {})", times(s.median), times(s.low), times(s.high))
+    });
+    let kept = if judged.kept { "; kept under its final name" } else { "" };
+    match verdict.outcome {
+        Outcome::Confirmed => (format!("confirmed{speed}{kept}"), AnsiColor::Green),
+        Outcome::NoBetter => ("no better, not recommended".to_owned(), AnsiColor::Red),
+        Outcome::Undecided => (format!("undecided{speed}"), AnsiColor::Yellow),
+        Outcome::PlannerDeclined => ("the planner declined it, not recommended".to_owned(), AnsiColor::Red),
+        Outcome::ResultsDiffer => ("results differ, not recommended".to_owned(), AnsiColor::Red),
+        Outcome::Predicted => ("predicted".to_owned(), AnsiColor::Cyan),
+        Outcome::NotTried => ("not tried".to_owned(), AnsiColor::Yellow),
+    }
+}
+
+fn facts(judged: &Judged) -> Vec<String> {
+    let proposal = &judged.proposal;
+    let mut lines = Vec::new();
+    if !proposal.locks.is_empty() {
+        lines.push(format!("locks:  {}", proposal.locks.join("; ")));
+    }
+    let mut costs = Vec::new();
+    if let Some(bytes) = judged.size_bytes {
+        let about = if judged.verdict.build_ms.is_some() { "" } else { "about " };
+        costs.push(format!("{about}{}", size(Bytes(bytes))));
+    }
+    if let Some(write) = &proposal.write_cost {
+        costs.push(format!(
+            "about {} more per 1,000 rows written",
+            duration(Millis(write.extra_ms_per_1000_writes))
+        ));
+        if let Some(ratio) = write.writes_per_read {
+            costs.push(format!("{} rows written per scan so far", count(ratio)));
+        }
+        if write.blocks_hot_updates == Some(true) {
+            costs.push("updates of its columns are no longer HOT".to_owned());
+        }
+    }
+    if let Some(ms) = judged.verdict.build_ms.filter(|_| judged.verdict.method != Method::Hypothetical) {
+        costs.push(format!("built in {}", duration(Millis(ms))));
+    }
+    if !costs.is_empty() {
+        lines.push(format!("costs:  {}", costs.join(", ")));
+    }
+    if proposal.applicability != Applicability::Safe {
+        lines.push("review: for a person to weigh, not for a script to apply".to_owned());
+    }
+    lines.extend(proposal.remarks.iter().map(|r| format!("note:   {r}")));
+    lines
+}
+
+fn before_after(judged: &Judged) -> Option<String> {
+    let verdict = &judged.verdict;
+    let mut table = Builder::default();
+    table.push_record(["", "median", "p95", "blocks", "runs"]);
+    for (name, samples) in [("before", &verdict.before), ("after", &verdict.after)] {
+        let ms: Vec<f64> = samples.iter().map(|s| s.ms).collect();
+        let blocks: Vec<f64> = samples.iter().filter_map(|s| s.blocks).map(|b| b as f64).collect();
+        table.push_record([
+            name.to_owned(),
+            duration(Millis(median(&ms)?)),
+            duration(Millis(percentile(&ms, 0.95)?)),
+            median(&blocks).map_or("-".to_owned(), count),
+            ms.len().to_string(),
+        ]);
+    }
+    let mut table = table.build();
+    table
+        .with(TableStyle::blank())
+        .with(Padding::new(0, 2, 0, 0))
+        .with(Modify::new(Columns::new(1..)).with(Alignment::right()));
+    Some(table.to_string())
+}
+
+fn gaps(out: &mut String, report: &Report, style: &Style) {
+    let shown: Vec<_> = report.gaps.iter().filter(|g| !g.what.starts_with("not executed")).collect();
+    for gap in shown {
+        let _ = writeln!(out, "{}", wrap(&format!("not seen: {}", gap.what), style.width, "", "  "));
+    }
+}
+
+fn summary(out: &mut String, report: &Report, style: &Style) {
+    let summary = report.summary();
+    let total = report.findings.len();
+    let confirmed = report.proposals.iter().filter(|j| j.verdict.outcome == Outcome::Confirmed).count();
+    let recommended = report.proposals.iter().filter(|j| j.recommended()).count();
+    let mut line = match total {
+        0 => "no findings".to_owned(),
+        _ => {
+            let words = [(summary.errors, "error"), (summary.warnings, "warning"), (summary.infos, "info")];
+            let words: Vec<String> =
+                words.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+            format!("{} ({})", counted(total as f64, "finding"), words.join(", "))
+        }
+    };
+    if !report.proposals.is_empty() {
+        line.push_str(&format!("; {}", counted(report.proposals.len() as f64, "proposal")));
+        line.push_str(&format!(", {confirmed} confirmed"));
+        if recommended < report.proposals.len() {
+            line.push_str(&format!(", {} not recommended", report.proposals.len() - recommended));
+        }
+    }
+    let _ = writeln!(out, "{}", bold(style, &line));
+}
+
+fn bold(style: &Style, text: &str) -> String {
+    let ansi = Ansi::new().bold();
+    if style.color { format!("{ansi}{text}{ansi:#}") } else { text.to_owned() }
+}
+
+fn paint(style: &Style, color: AnsiColor, text: &str) -> String {
+    let ansi = Ansi::new().bold().fg_color(Some(color.into()));
+    if style.color { format!("{ansi}{text}{ansi:#}") } else { text.to_owned() }
+}
+
+fn shorten(text: &str, width: usize) -> String {
+    match text.chars().count() > width {
+        true => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}
+
+/// Breaks a sentence at spaces; a word longer than the line stays whole.
+fn wrap(text: &str, width: usize, first: &str, rest: &str) -> String {
+    let mut out = first.to_owned();
+    let mut column = first.chars().count();
+    let mut fresh = true;
+    for word in text.split(' ') {
+        let len = word.chars().count();
+        if !fresh && column + 1 + len > width {
+            out.push('\n');
+            out.push_str(rest);
+            column = rest.chars().count();
+            fresh = true;
+        }
+        if !fresh {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += len;
+        fresh = false;
+    }
+    out
+}

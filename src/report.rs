@@ -1,0 +1,101 @@
+//! The one value that every renderer receives.
+//!
+//! Refuses to know a format.
+
+use crate::capture::{Gap, Mode, Origin};
+use crate::catalog::ServerInfo;
+use crate::facts::Facts;
+use crate::finding::{Finding, Severity};
+use crate::plan::Plan;
+use crate::proposals::Proposal;
+use crate::prove::{Outcome, Verdict};
+
+/// Everything that one run of pgproof has to say.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// `None` without a server.
+    pub server: Option<ServerInfo>,
+    pub statements: Vec<Statement>,
+    /// Most recoverable time first.
+    pub findings: Vec<Finding>,
+    pub proposals: Vec<Judged>,
+    pub skipped: Vec<Skipped>,
+    pub gaps: Vec<Gap>,
+}
+
+/// One statement with its plans.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    pub text: String,
+    pub fingerprint: u64,
+    pub origin: Origin,
+    pub plans: Vec<Planned>,
+    /// What is worth saying where nothing was found, or nothing can be proposed.
+    pub notes: Vec<String>,
+}
+
+/// One plan with its facts.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    pub mode: Mode,
+    pub parameters: Vec<Option<String>>,
+    pub plan: Plan,
+    pub facts: Facts,
+    /// Why the statement was not executed although that was asked for.
+    pub not_executed: Option<String>,
+}
+
+/// A proposal with what its trial showed.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    pub proposal: Proposal,
+    pub verdict: Verdict,
+    /// Estimated cost of the statement without and with the change, where the planner was asked.
+    pub cost: Option<(f64, f64)>,
+    /// Size of what was built, or the model's expectation.
+    pub size_bytes: Option<i64>,
+    /// The plan with the change in place.
+    pub plan_after: Option<Plan>,
+    /// It was left in place under its final name, as asked.
+    pub kept: bool,
+}
+
+/// A rule that could not look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    pub rule: String,
+    /// What it would need.
+    pub needs: String,
+}
+
+/// How many findings there are of each severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    pub errors: usize,
+    pub warnings: usize,
+    pub infos: usize,
+}
+
+impl Report {
+    /// Findings counted by severity.
+    pub fn summary(&self) -> Summary {
+        let count = |severity| self.findings.iter().filter(|f| f.severity == severity).count();
+        Summary {
+            errors: count(Severity::Error),
+            warnings: count(Severity::Warning),
+            infos: count(Severity::Info),
+        }
+    }
+
+    /// The loudest severity; `None` without findings.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|f| f.severity).max()
+    }
+}
+
+impl Judged {
+    /// Worth doing, as far as is known: not shown to be useless.
+    pub fn recommended(&self) -> bool {
+        !matches!(self.verdict.outcome, Outcome::NoBetter | Outcome::PlannerDeclined | Outcome::ResultsDiffer)
+    }
+}
