@@ -194,9 +194,16 @@ fn sentence(why: &WhyNot) -> String {
 fn access(ctx: &PlanContext, node: &crate::plan::Node) -> Option<String> {
     let relation = ctx.relation(node)?;
     let name = relation.qualified();
-    if let Some(index) = &node.detail.index {
+    let indexes: Vec<&str> = match node.kind.as_str() {
+        "Bitmap Heap Scan" => ctx.plan.subtree(node.id).filter_map(|n| n.detail.index.as_deref()).collect(),
+        _ => node.detail.index.as_deref().into_iter().collect(),
+    };
+    if !indexes.is_empty() {
+        let index = indexes.join(" and ");
         let what = match candidate(ctx, node.id, None) {
-            Err(WhyNot::Served(by)) if by == *index => "which has every key that this query can use",
+            Err(WhyNot::Served(by)) if indexes.contains(&by.as_str()) => {
+                "which has every key that this query can use"
+            }
             _ => "and throws away too little for another index to pay",
         };
         let direction = match node.detail.scan_direction.as_deref() {

@@ -15,12 +15,6 @@ use crate::words::duration;
 use serde_json::value::RawValue;
 use std::time::Duration;
 
-/// What observing a statement took in besides the capture: whether it may be executed again in a trial.
-pub struct Observed {
-    /// The run was executed, so trials may execute it too.
-    pub executed: bool,
-}
-
 /// Limits for everything that observes.
 pub fn guards(args: &Args) -> Guards {
     Guards {
@@ -40,21 +34,15 @@ pub fn parameters(args: &Args) -> Vec<Option<String>> {
 ///
 /// # Errors
 /// As the server says, with the place in the statement; [`Kind::Usage`] for too few or too many parameters.
-pub async fn observe(
-    server: &Server,
-    source: &Source,
-    args: &Args,
-    capture: &mut Capture,
-) -> Result<Observed> {
+pub async fn observe(server: &Server, source: &Source, args: &Args, capture: &mut Capture) -> Result<()> {
     let mut session = server.session("").await?;
     let mut limits = guards(args);
     limits.read_only = !args.allow_writes;
     session.begin(&limits, &[]).await?;
     let observed = inside(&mut session, source, args, capture, server.version().major()).await;
     let ended = session.rollback().await;
-    let observed = observed.map_err(|e| source.locate(e))?;
-    ended?;
-    Ok(observed)
+    observed.map_err(|e| source.locate(e))?;
+    ended
 }
 
 async fn inside(
@@ -63,7 +51,7 @@ async fn inside(
     args: &Args,
     capture: &mut Capture,
     major: u32,
-) -> Result<Observed> {
+) -> Result<()> {
     let statement = &source.statement;
     if capture.server.is_none() {
         capture.server = Some(catalog::server_info(session).await?);
@@ -102,7 +90,6 @@ async fn inside(
         },
         Wanted::PlanOnly(reason) => run.not_executed = reason,
     }
-    let executed = run.mode == Mode::Analyzed;
     let refused_writes = run.not_executed.clone();
     capture.statements.push(Statement {
         text: statement.text.clone(),
@@ -117,7 +104,7 @@ async fn inside(
         });
     }
     statistics_gaps(capture);
-    Ok(Observed { executed })
+    Ok(())
 }
 
 enum Wanted {

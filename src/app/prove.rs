@@ -124,7 +124,7 @@ async fn one(
     let limits = Limits {
         runs: usize::from(args.proof.runs),
         budget_ms: args.proof.time_budget.as_secs_f64() * 1000.0,
-        block_ms: blocks_writers.then(|| args.proof.max_block.as_secs_f64() * 1000.0),
+        block_ms: blocks_writers.then_some(args.proof.max_block.as_secs_f64() * 1000.0),
         expected_build_ms: rows * BUILD_MS_PER_ROW,
         keep: args.proof.keep && method == Method::Concurrently,
     };

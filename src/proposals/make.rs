@@ -14,6 +14,9 @@ use crate::units::Bytes;
 /// More writes than this per scan, and the index is for a person to weigh.
 const WRITE_HEAVY: f64 = 100.0;
 
+/// With fewer scans on record the ratio says when the table was loaded, not how it is used.
+const MIN_READS: i64 = 1_000;
+
 /// The proposals that `findings` (of this plan) ask for; `first` is the index of the first of them in the
 /// report. Remedies for which there is no candidate come back as the reason why.
 pub fn propose(
@@ -119,7 +122,8 @@ fn index(ctx: &PlanContext, candidate: Candidate) -> Proposal {
     let activity = relation.activity.as_ref();
     let writes_per_read = activity.and_then(|a| {
         let reads = a.sequential_scans + a.index_scans;
-        (reads > 0).then(|| (a.inserts + a.updates - a.hot_updates + a.deletes) as f64 / reads as f64)
+        (reads >= MIN_READS)
+            .then(|| (a.inserts + a.updates - a.hot_updates + a.deletes) as f64 / reads as f64)
     });
     let unindexed = definition.keys.iter().map(|k| &k.text).chain(&definition.include).any(|column| {
         !relation

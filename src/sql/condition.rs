@@ -12,7 +12,7 @@ pub use operand::{ColumnRef, Operand, Shape};
 pub enum Condition {
     And(Vec<Condition>),
     Or(Vec<Condition>),
-    Test(Test),
+    Test(Box<Test>),
 }
 
 /// One test without AND or OR.
@@ -90,7 +90,7 @@ impl Condition {
 pub fn condition(text: &str) -> Condition {
     let (tokens, error) = tokenize(text);
     if error.is_some() {
-        return Condition::Test(other(text));
+        return Condition::Test(Box::new(other(text)));
     }
     boolean(text, &tokens)
 }
@@ -104,7 +104,7 @@ fn boolean(sql: &str, tokens: &[Token]) -> Condition {
             return make(parts.into_iter().map(|part| boolean(sql, part)).collect());
         }
     }
-    Condition::Test(test(sql, tokens))
+    Condition::Test(Box::new(test(sql, tokens)))
 }
 
 fn slice<'a>(sql: &'a str, tokens: &[Token]) -> &'a str {
