@@ -10,9 +10,11 @@ mod fields;
 mod groups;
 mod json;
 mod json_lexer;
+mod text;
 
 pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, SortSpace, Storage, Wal};
 pub use json::read_json;
+pub use text::read_text;
 
 use crate::units::{Blocks, Bytes, Cost, Millis, Rows};
 use serde_json::Value;

@@ -1,0 +1,364 @@
+//! A node's line: `->  Parallel Index Only Scan Backward using i on public.t a  (cost=…) (actual …)`.
+//!
+//! Refuses to know every node: a line with a cost or actual figures is one whatever its name is.
+
+use super::super::build::{PlanBuilder, Scalar};
+
+/// Figures in brackets behind a label.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Figures<'a> {
+    /// Startup cost, total cost, rows, width, as printed.
+    cost: Option<[&'a str; 4]>,
+    time: Option<[&'a str; 2]>,
+    rows: Option<&'a str>,
+    loops: Option<&'a str>,
+    never: bool,
+}
+
+/// A node's line, taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Label<'a> {
+    pub(super) kind: String,
+    /// Property names as the other formats have them.
+    words: Vec<(&'static str, String)>,
+    flags: Vec<&'static str>,
+    figures: Figures<'a>,
+}
+
+/// Whether a line begins a plan: a node without an arrow.
+pub(super) fn begins(text: &str) -> bool {
+    !text.trim_start().starts_with("->") && node(text.trim(), false).is_some()
+}
+
+/// Takes a node's line apart; `None` for any other line. `inside` a plan a line without figures needs its arrow.
+pub(super) fn node(text: &str, inside: bool) -> Option<Label<'_>> {
+    let arrow = text.strip_prefix("->").map(str::trim_start);
+    let (label, figures) = figures(arrow.unwrap_or(text));
+    let measured = figures != Figures::default();
+    if label.is_empty() || (arrow.is_none() && !measured && (inside || !known(label))) {
+        return None;
+    }
+    // `Worker 0:  actual time=…` and `Filter: (actual …)` are properties.
+    if arrow.is_none() && (label.contains(": ") || label.ends_with(':')) {
+        return None;
+    }
+    let mut read = Label { kind: String::new(), words: Vec::new(), flags: Vec::new(), figures };
+    read.name(label);
+    Some(read)
+}
+
+/// `CTE x`, `InitPlan 1 (returns $0)`, `SubPlan 2`: the header of the node below it.
+pub(super) fn subplan(text: &str) -> Option<String> {
+    let named = ["CTE ", "InitPlan ", "SubPlan "].iter().any(|word| text.starts_with(word));
+    (named && !text.contains(": ")).then(|| text.to_owned())
+}
+
+/// `actual time=0.1..0.2 rows=3 loops=1`, as workers print it.
+pub(super) fn actual(text: &str) -> Option<Figures<'_>> {
+    let mut figures = Figures::default();
+    read_actual(text.strip_prefix("actual ")?, &mut figures);
+    figures.loops.is_some().then_some(figures)
+}
+
+/// Whether a line without figures names a node that COSTS OFF may print.
+fn known(label: &str) -> bool {
+    const NODES: &[&str] = &[
+        "Aggregate",
+        "Append",
+        "BitmapAnd",
+        "BitmapOr",
+        "Gather",
+        "Gather Merge",
+        "Group",
+        "GroupAggregate",
+        "Hash",
+        "HashAggregate",
+        "Incremental Sort",
+        "Limit",
+        "LockRows",
+        "Materialize",
+        "Memoize",
+        "Merge Append",
+        "MixedAggregate",
+        "Nested Loop",
+        "ProjectSet",
+        "Recursive Union",
+        "Result",
+        "Sort",
+        "Unique",
+        "WindowAgg",
+        "Finalize Aggregate",
+        "Finalize GroupAggregate",
+        "Partial Aggregate",
+        "Hash Join",
+        "Merge Join",
+    ];
+    NODES.contains(&label)
+        || label.contains(" Scan on ")
+        || label.contains(" Scan using ")
+        || label.ends_with(" Join")
+        || ["Insert on ", "Update on ", "Delete on ", "Merge on ", "SetOp ", "HashSetOp "]
+            .iter()
+            .any(|w| label.starts_with(w))
+}
+
+/// The label without its figures, and the figures.
+fn figures(text: &str) -> (&str, Figures<'_>) {
+    let mut figures = Figures::default();
+    let mut label = text;
+    while let Some(open) = label.rfind(" (") {
+        let Some(inner) = label[open + 2..].trim_end().strip_suffix(')') else { break };
+        let known = if let Some(cost) = inner.strip_prefix("cost=") {
+            read_cost(cost, &mut figures)
+        } else if let Some(actual) = inner.strip_prefix("actual ") {
+            read_actual(actual, &mut figures);
+            true
+        } else if inner == "never executed" {
+            figures.never = true;
+            true
+        } else {
+            false
+        };
+        if !known {
+            break;
+        }
+        label = label[..open].trim_end();
+    }
+    (label, figures)
+}
+
+fn read_cost<'a>(text: &'a str, figures: &mut Figures<'a>) -> bool {
+    let mut words = text.split(' ');
+    let cost = words.next().and_then(|w| w.split_once(".."));
+    let rows = words.next().and_then(|w| w.strip_prefix("rows="));
+    let width = words.next().and_then(|w| w.strip_prefix("width="));
+    if let (Some((startup, total)), Some(rows), Some(width)) = (cost, rows, width) {
+        figures.cost = Some([startup, total, rows, width]);
+    }
+    figures.cost.is_some()
+}
+
+fn read_actual<'a>(text: &'a str, figures: &mut Figures<'a>) {
+    for word in text.split(' ') {
+        match word.split_once('=') {
+            Some(("time", value)) => figures.time = value.split_once("..").map(|(a, b)| [a, b]),
+            Some(("rows", value)) => figures.rows = Some(value),
+            Some(("loops", value)) => figures.loops = Some(value),
+            _ => {}
+        }
+    }
+}
+
+impl Figures<'_> {
+    pub(super) fn fill(&self, builder: &mut PlanBuilder) {
+        let mut number = |key: &str, text: &str| builder.scalar(key, scalar(text));
+        if let Some(cost) = self.cost {
+            for (key, text) in ["Startup Cost", "Total Cost", "Plan Rows", "Plan Width"].into_iter().zip(cost)
+            {
+                number(key, text);
+            }
+        }
+        if self.never {
+            for key in ["Actual Rows", "Actual Loops"] {
+                number(key, "0");
+            }
+        }
+        if let Some([startup, total]) = self.time {
+            number("Actual Startup Time", startup);
+            number("Actual Total Time", total);
+        }
+        for (key, text) in [("Actual Rows", self.rows), ("Actual Loops", self.loops)] {
+            if let Some(text) = text {
+                number(key, text);
+            }
+        }
+    }
+}
+
+/// A number where it is one.
+pub(super) fn scalar(text: &str) -> Scalar<'_> {
+    match text.parse() {
+        Ok(number) => Scalar::Number(number, text),
+        Err(_) => Scalar::Text(text.into()),
+    }
+}
+
+impl Label<'_> {
+    pub(super) fn fill(&self, builder: &mut PlanBuilder) {
+        builder.scalar("Node Type", Scalar::Text(self.kind.as_str().into()));
+        for flag in &self.flags {
+            builder.scalar(flag, Scalar::Bool(true));
+        }
+        for (key, value) in &self.words {
+            builder.scalar(key, Scalar::Text(value.as_str().into()));
+        }
+        self.figures.fill(builder);
+    }
+
+    fn word(&mut self, key: &'static str, value: &str) {
+        self.words.push((key, value.to_owned()));
+    }
+
+    fn name(&mut self, mut label: &str) {
+        for (prefix, flag) in [("Parallel ", "Parallel Aware"), ("Async ", "Async Capable")] {
+            if let Some(rest) = label.strip_prefix(prefix) {
+                self.flags.push(flag);
+                label = rest;
+            }
+        }
+        for mode in ["Partial", "Finalize"] {
+            if let Some(rest) = label.strip_prefix(mode).and_then(|r| r.strip_prefix(' ')) {
+                self.word("Partial Mode", mode);
+                label = rest;
+            }
+        }
+        let aggregates = [
+            ("HashAggregate", "Hashed"),
+            ("GroupAggregate", "Sorted"),
+            ("MixedAggregate", "Mixed"),
+            ("Aggregate", "Plain"),
+        ];
+        if let Some((_, strategy)) = aggregates.iter().find(|(name, _)| *name == label) {
+            self.word("Strategy", strategy);
+            if !self.words.iter().any(|(key, _)| *key == "Partial Mode") {
+                self.word("Partial Mode", "Simple");
+            }
+            self.kind = "Aggregate".to_owned();
+        } else if self.join(label) || self.set_operation(label) || self.modification(label) {
+        } else {
+            self.scan(label);
+        }
+    }
+
+    fn join(&mut self, label: &str) -> bool {
+        let methods = [("Nested Loop", "Nested Loop"), ("Hash", "Hash Join"), ("Merge", "Merge Join")];
+        for (word, kind) in methods {
+            let Some(rest) = label.strip_prefix(word) else { continue };
+            let kind_of_join = match rest.trim_start() {
+                "" if word == "Nested Loop" => "Inner",
+                "Join" => "Inner",
+                other => match other.strip_suffix(" Join") {
+                    Some(name)
+                        if ["Left", "Right", "Full", "Semi", "Anti", "Right Anti", "Right Semi"]
+                            .contains(&name) =>
+                    {
+                        name
+                    }
+                    _ => return false,
+                },
+            };
+            self.kind = kind.to_owned();
+            self.word("Join Type", kind_of_join);
+            return true;
+        }
+        false
+    }
+
+    fn set_operation(&mut self, label: &str) -> bool {
+        for (word, strategy) in [("HashSetOp ", "Hashed"), ("SetOp ", "Sorted")] {
+            if let Some(command) = label.strip_prefix(word) {
+                self.kind = "SetOp".to_owned();
+                self.word("Strategy", strategy);
+                self.word("Command", command);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn modification(&mut self, label: &str) -> bool {
+        for operation in ["Insert", "Update", "Delete", "Merge"] {
+            if let Some(target) = label.strip_prefix(operation).and_then(|r| r.strip_prefix(" on ")) {
+                self.kind = "ModifyTable".to_owned();
+                self.word("Operation", operation);
+                self.target(target, "Relation Name");
+                return true;
+            }
+            if let Some(target) = label.strip_prefix("Foreign ").and_then(|r| r.strip_prefix(operation)) {
+                self.kind = "Foreign Scan".to_owned();
+                self.word("Operation", operation);
+                self.target(target.strip_prefix(" on ").unwrap_or(""), "Relation Name");
+                return true;
+            }
+        }
+        false
+    }
+
+    fn scan(&mut self, label: &str) {
+        let (head, target) = match split_outside_quotes(label, " on ") {
+            Some((head, target)) => (head, Some(target)),
+            None => (label, None),
+        };
+        let (head, index) = match split_outside_quotes(head, " using ") {
+            Some((head, index)) => (head, Some(index)),
+            None => (head, None),
+        };
+        let (mut kind, backward) = match head.strip_suffix(" Backward") {
+            Some(kind) => (kind, true),
+            None => (head, false),
+        };
+        if let Some((custom, provider)) = kind
+            .strip_prefix("Custom Scan (")
+            .and_then(|r| r.split_once(')'))
+            .map(|(p, _)| ("Custom Scan", p))
+        {
+            self.word("Custom Plan Provider", provider);
+            kind = custom;
+        }
+        self.kind = kind.to_owned();
+        if kind.starts_with("Index") || kind == "Index Only Scan" {
+            self.word("Scan Direction", if backward { "Backward" } else { "Forward" });
+        }
+        if let Some(index) = index {
+            self.word("Index Name", &unquote(index));
+        }
+        let Some(target) = target else { return };
+        match kind {
+            "Bitmap Index Scan" => self.word("Index Name", &unquote(target)),
+            "CTE Scan" | "WorkTable Scan" => self.target(target, "CTE Name"),
+            "Function Scan" => self.target(target, "Function Name"),
+            "Table Function Scan" => self.target(target, "Table Function Name"),
+            "Named Tuplestore Scan" => self.target(target, "Tuplestore Name"),
+            "Values Scan" | "Subquery Scan" => self.word("Alias", &unquote(target)),
+            _ => self.target(target, "Relation Name"),
+        }
+    }
+
+    /// `schema.name alias`, each quoted where needed.
+    fn target(&mut self, target: &str, key: &'static str) {
+        let (name, alias) = match split_outside_quotes(target, " ") {
+            Some((name, alias)) => (name, Some(alias)),
+            None => (target, None),
+        };
+        let (schema, name) = match split_outside_quotes(name, ".") {
+            Some((schema, name)) => (Some(schema), name),
+            None => (None, name),
+        };
+        if let Some(schema) = schema {
+            self.word("Schema", &unquote(schema));
+        }
+        self.word(key, &unquote(name));
+        self.word("Alias", &unquote(alias.unwrap_or(name)));
+    }
+}
+
+/// Splits at the first `separator` that is not inside double quotes.
+fn split_outside_quotes<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
+    let mut quoted = false;
+    for (at, c) in text.char_indices() {
+        if !quoted && text[at..].starts_with(separator) {
+            return Some((&text[..at], &text[at + separator.len()..]));
+        }
+        if c == '"' {
+            quoted = !quoted;
+        }
+    }
+    None
+}
+
+fn unquote(name: &str) -> String {
+    match name.strip_prefix('"').and_then(|n| n.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => name.to_owned(),
+    }
+}
