@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod facts;
+mod formats;
 mod reading;
 
 use pgproof::facts::Facts;
@@ -21,6 +22,9 @@ fn fixtures() -> BTreeMap<String, String> {
             std::fs::read_dir(&folder).unwrap_or_else(|cause| panic!("{}: {cause}", folder.display()))
         {
             let path = entry.unwrap().path();
+            if path.extension().is_none_or(|ending| ending != "json") {
+                continue;
+            }
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
             all.insert(format!("{major}/{name}"), std::fs::read_to_string(&path).unwrap());
         }

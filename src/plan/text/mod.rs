@@ -180,7 +180,7 @@ impl Reader {
             return Some(if name.starts_with("SubPlan") { "SubPlan" } else { "InitPlan" });
         }
         parent.plain_children += 1;
-        let joins = ["Nested Loop", "Hash Join", "Merge Join", "Recursive Union"];
+        let joins = ["Nested Loop", "Hash Join", "Merge Join", "Recursive Union", "SetOp"];
         let lists = ["Append", "Merge Append", "BitmapAnd", "BitmapOr"];
         Some(match parent.kind.as_str() {
             kind if lists.contains(&kind) => "Member",

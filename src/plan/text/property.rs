@@ -276,6 +276,10 @@ pub(super) fn fill(builder: &mut PlanBuilder, kind: &str, key: &str, value: &str
             }
         }
         "Inner Unique" | "Single Copy" | "Disabled" => builder.scalar(key, Scalar::Bool(value == "true")),
+        "Sampling" => sampling(builder, value),
+        "Conflict Arbiter Indexes" => {
+            builder.value(key, Value::Array(list(value).into_iter().map(Value::String).collect()));
+        }
         "Tuples" => {
             for (word, text) in pairs(value) {
                 builder.scalar(&format!("Tuples {}", capital(word)), scalar(text));
@@ -287,6 +291,21 @@ pub(super) fn fill(builder: &mut PlanBuilder, kind: &str, key: &str, value: &str
             builder.scalar(key, Scalar::Text(value.into()));
         }
         _ => builder.scalar(key, scalar(value)),
+    }
+}
+
+/// `system ('5'::real) REPEATABLE ('1'::double precision)`.
+fn sampling(builder: &mut PlanBuilder, text: &str) {
+    let (text, seed) = match text.split_once(" REPEATABLE (") {
+        Some((text, seed)) => (text, seed.strip_suffix(')')),
+        None => (text, None),
+    };
+    let (method, parameters) = text.split_once(" (").unwrap_or((text, ""));
+    builder.scalar("Sampling Method", Scalar::Text(method.into()));
+    let parameters = list(parameters.strip_suffix(')').unwrap_or(parameters));
+    builder.value("Sampling Parameters", Value::Array(parameters.into_iter().map(Value::String).collect()));
+    if let Some(seed) = seed {
+        builder.scalar("Repeatable Seed", Scalar::Text(seed.into()));
     }
 }
 
