@@ -11,10 +11,14 @@ mod groups;
 mod json;
 mod json_lexer;
 mod text;
+mod xml;
+mod yaml;
 
 pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, SortSpace, Storage, Wal};
 pub use json::read_json;
 pub use text::read_text;
+pub use xml::read_xml;
+pub use yaml::read_yaml;
 
 use crate::units::{Blocks, Bytes, Cost, Millis, Rows};
 use serde_json::Value;

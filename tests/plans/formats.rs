@@ -3,7 +3,7 @@
 //! Each recording is an execution of its own, so times and buffers differ; what the planner decided does not.
 
 use super::{MAJORS, read};
-use pgproof::plan::{Execution, Plan, read_text};
+use pgproof::plan::{Execution, Plan, Relationship, read_text, read_xml, read_yaml};
 use pgproof::units::{Blocks, Millis};
 use std::path::Path;
 
@@ -36,7 +36,9 @@ fn comparable(mut plan: Plan) -> Plan {
         serialization.time = serialization.time.map(|_| Millis(0.0));
         (serialization.buffers, serialization.io) = (None, None);
     }
+    let modifying: Vec<usize> = plan.nodes.iter().filter(|n| n.kind == "ModifyTable").map(|n| n.id).collect();
     for node in &mut plan.nodes {
+        let under_modify = node.parent.is_some_and(|p| modifying.contains(&p));
         (node.buffers, node.io, node.wal) = (None, None, None);
         let d = &mut node.detail;
         for flag in [
@@ -70,6 +72,10 @@ fn comparable(mut plan: Plan) -> Plan {
             hash.disk = hash.disk.filter(|b| b.0 != 0);
         }
         d.hash = d.hash.filter(|h| *h != pgproof::plan::Hash::default());
+        // Text does not say that the child of a writing node was a list up to 13.
+        if node.relationship == Relationship::Member && under_modify {
+            node.relationship = Relationship::Outer;
+        }
         // Without VERBOSE text leaves it out.
         d.inner_unique = None;
         node.extra.retain(|(key, value)| !(key.starts_with("Tuples ") && value == 0));
@@ -94,8 +100,26 @@ fn comparable(mut plan: Plan) -> Plan {
     plan
 }
 
+/// Rolled back, a write still leaves dead rows and a longer file: the next recording's plan differs.
+const WRITES: &[&str] = &["/cte-writes", "/update-with-trigger"];
+
+#[test]
+fn yaml_is_read_as_json_is() {
+    compare("yaml", read_yaml, &[]);
+}
+
+#[test]
+fn xml_is_read_as_json_is() {
+    // XML does not say whether an incremental sort's space was memory or disk.
+    compare("xml", read_xml, &["/incremental-sort"]);
+}
+
 #[test]
 fn text_is_read_as_json_is() {
+    compare("txt", read_text, &[]);
+}
+
+fn compare(ending: &str, read_other: fn(&str) -> pgproof::error::Result<Vec<Plan>>, lossy: &[&str]) {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/plans");
     let mut failures = Vec::new();
     let mut compared = 0;
@@ -106,9 +130,9 @@ fn text_is_read_as_json_is() {
                 continue;
             }
             let json = read(&std::fs::read_to_string(&path).unwrap());
-            let source = std::fs::read_to_string(path.with_extension("txt")).unwrap();
+            let source = std::fs::read_to_string(path.with_extension(ending)).unwrap();
             let name = format!("{major}/{}", path.file_stem().unwrap().to_string_lossy());
-            let text = match read_text(&source) {
+            let text = match read_other(&source) {
                 Ok(text) => text,
                 Err(e) => {
                     failures.push(format!("{name}: {e} {:?}", e.excerpt()));
@@ -116,6 +140,9 @@ fn text_is_read_as_json_is() {
                 }
             };
             compared += 1;
+            if WRITES.iter().chain(lossy).any(|known| name.ends_with(known)) {
+                continue;
+            }
             let json: Vec<Plan> = json.into_iter().map(comparable).collect();
             let text: Vec<Plan> = text.into_iter().map(comparable).collect();
             if json.len() != text.len() || json.iter().zip(&text).any(|(a, b)| a.nodes.len() != b.nodes.len())

@@ -47,6 +47,23 @@ pub(super) fn node(text: &str, inside: bool) -> Option<Label<'_>> {
     Some(read)
 }
 
+/// `Update on public.part_1 p_1`: another relation that the node above writes to, in the form of the other formats.
+pub(super) fn target(text: &str) -> Option<serde_json::Value> {
+    let operations = ["Insert on ", "Update on ", "Delete on ", "Merge on "];
+    let target = operations
+        .iter()
+        .find_map(|o| text.strip_prefix(o).or_else(|| text.strip_prefix("Foreign ")?.strip_prefix(o)))?;
+    let mut label =
+        Label { kind: String::new(), words: Vec::new(), flags: Vec::new(), figures: Figures::default() };
+    label.target(target, "Relation Name");
+    let of =
+        |wanted: &str| label.words.iter().find(|(key, _)| *key == wanted).map(|(_, value)| value.clone());
+    let keys = ["Relation Name", "Schema", "Alias"];
+    let group: serde_json::Map<String, serde_json::Value> =
+        keys.into_iter().filter_map(|key| Some((key.to_owned(), of(key)?.into()))).collect();
+    Some(group.into())
+}
+
 /// `CTE x`, `InitPlan 1 (returns $0)`, `SubPlan 2`: the header of the node below it.
 pub(super) fn subplan(text: &str) -> Option<String> {
     let named = ["CTE ", "InitPlan ", "SubPlan "].iter().any(|word| text.starts_with(word));

@@ -85,6 +85,11 @@ struct Reader {
     behind: bool,
     last: Option<(String, String)>,
     group: property::Group,
+    /// `Group Key` and `Hash Key` lines of the innermost node: one is a key, several are grouping sets.
+    sets: property::Sets,
+    /// Further relations that the innermost node writes to.
+    targets: Vec<serde_json::Value>,
+    done: Vec<Plan>,
 }
 
 impl Reader {
@@ -107,6 +112,7 @@ impl Reader {
         {
             plans.push(plan);
         }
+        plans.extend(reader.done);
     }
 
     fn line(&mut self, line: &Line) {
@@ -119,8 +125,20 @@ impl Reader {
             self.flush();
             return self.node(node, indent, text);
         }
+        if text == "NOTIFY" {
+            self.flush();
+            self.done.push(Plan { utility: Some("Notify".to_owned()), ..Plan::default() });
+            return;
+        }
         if !self.started {
             return self.before(text);
+        }
+        if let Some(target) =
+            label::target(text).filter(|_| self.open.last().is_some_and(|o| o.kind == "ModifyTable"))
+        {
+            self.flush();
+            self.targets.push(target);
+            return;
         }
         if let Some(name) = label::subplan(text).filter(|_| !self.behind) {
             self.flush();
@@ -151,6 +169,7 @@ impl Reader {
 
     fn node(&mut self, node: label::Label, indent: usize, text: &str) {
         self.end_worker(0);
+        self.end_sets();
         let arrow = text.starts_with("->");
         let column = if arrow { indent + 4 } else { indent };
         if self.started {
@@ -196,8 +215,19 @@ impl Reader {
         self.close_to(keep);
     }
 
+    /// What the innermost node's lines add up to, before another node opens or it closes.
+    fn end_sets(&mut self) {
+        std::mem::take(&mut self.sets).fill(&mut self.builder);
+        if !self.targets.is_empty() {
+            self.builder.value("Target Tables", std::mem::take(&mut self.targets).into());
+        }
+    }
+
     fn close_to(&mut self, keep: usize) {
         self.end_worker(0);
+        if self.open.len() > keep {
+            self.end_sets();
+        }
         while self.open.len() > keep {
             self.open.pop();
             // The label gave every node its kind.
@@ -246,6 +276,9 @@ impl Reader {
     fn flush(&mut self) {
         if let Some((key, value)) = self.last.take() {
             let kind = self.open.last().map_or("", |open| open.kind.as_str());
+            if kind == "Aggregate" && self.sets.take(&key, &value) {
+                return;
+            }
             property::fill(&mut self.builder, kind, &key, &value);
         }
     }

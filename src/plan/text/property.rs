@@ -369,6 +369,52 @@ fn groups(key: &str, value: &str) -> Value {
     group.into()
 }
 
+/// The keys of a grouping node.
+#[derive(Default)]
+pub(super) struct Sets {
+    lines: Vec<(String, String)>,
+}
+
+impl Sets {
+    /// Takes a line that belongs to the keys.
+    pub(super) fn take(&mut self, key: &str, value: &str) -> bool {
+        let ours = ["Group Key", "Hash Key"].contains(&key) || (key == "Sort Key" && !self.lines.is_empty());
+        if ours {
+            self.lines.push((key.to_owned(), value.to_owned()));
+        }
+        ours
+    }
+
+    /// Hands them on: as one key, or as the grouping sets of the other formats.
+    pub(super) fn fill(self, builder: &mut PlanBuilder) {
+        match &self.lines[..] {
+            [] => return,
+            [(key, value)] if value != "()" => return builder.texts(key, list(value)),
+            _ => {}
+        }
+        let mut sets: Vec<Map<String, Value>> = Vec::new();
+        for (key, value) in &self.lines {
+            let keys = if value == "()" { Vec::new() } else { list(value) };
+            let keys = Value::Array(keys.into_iter().map(Value::String).collect());
+            let grows = |set: &Map<String, Value>| key == "Group Key" && !set.contains_key("Hash Keys");
+            if key == "Sort Key" {
+                sets.push(Map::from_iter([(key.clone(), keys)]));
+                continue;
+            }
+            if !sets.last().is_some_and(grows) {
+                sets.push(Map::new());
+            }
+            if let Some(set) = sets.last_mut() {
+                let known = set.entry(format!("{key}s")).or_insert_with(|| Value::Array(Vec::new()));
+                if let Value::Array(known) = known {
+                    known.push(keys);
+                }
+            }
+        }
+        builder.value("Grouping Sets", Value::Array(sets.into_iter().map(Value::Object).collect()));
+    }
+}
+
 /// Splits at commas outside brackets and quotes.
 fn list(text: &str) -> Vec<String> {
     let mut parts = Vec::new();
