@@ -10,12 +10,14 @@ mod fields;
 mod groups;
 mod json;
 mod json_lexer;
+mod sniff;
 mod text;
 mod xml;
 mod yaml;
 
 pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, SortSpace, Storage, Wal};
 pub use json::read_json;
+pub use sniff::{Notation, read, sniff};
 pub use text::read_text;
 pub use xml::read_xml;
 pub use yaml::read_yaml;

@@ -40,6 +40,12 @@ pub fn read_text(text: &str) -> Result<Vec<Plan>> {
     }
 }
 
+/// The input without the frames of clients, for the other notations.
+pub(super) fn unframed(text: &str) -> String {
+    let lines: Vec<String> = source::lines(text).into_iter().map(|line| line.text.into_owned()).collect();
+    lines.join("\n")
+}
+
 fn error(text: &str, line: &Line, label: &str) -> Error {
     let start = line.start.min(text.len());
     let end = text[start..].find('\n').map_or(text.len(), |n| start + n);

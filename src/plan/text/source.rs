@@ -48,6 +48,11 @@ fn plain(text: &str) -> Cow<'_, str> {
 }
 
 fn unframe(lines: &mut [Line<'_>]) {
+    // A GUI quotes every line; in JSON some lines are a string and nothing else.
+    let quoted = |line: &Line| {
+        line.text.trim().len() > 1 && line.text.trim().starts_with('"') && line.text.trim().ends_with('"')
+    };
+    let all_quoted = lines.iter().all(|line| line.text.trim().is_empty() || quoted(line));
     for line in lines.iter_mut() {
         let text = line.text.trim();
         let rule = text.len() >= 3
@@ -82,7 +87,7 @@ fn unframe(lines: &mut [Line<'_>]) {
         }
         for (left, right) in [('|', '|'), ('│', '│'), ('║', '║'), ('"', '"')] {
             let inner = text.strip_prefix(left).and_then(|t| t.strip_suffix(right));
-            if let Some(inner) = inner.filter(|_| text.len() > 1) {
+            if let Some(inner) = inner.filter(|_| text.len() > 1 && (left != '"' || all_quoted)) {
                 let inner = inner.trim_end().trim_end_matches(['+', '↵']).trim_end();
                 let inner = if left == '"' { inner.replace("\"\"", "\"") } else { inner.to_owned() };
                 line.text = Cow::Owned(inner);
