@@ -2,18 +2,18 @@
 //!
 //! Refuses to leave anything behind: no named statement, no open transaction in the pool, no setting.
 
-use super::connect::{Connection, Notice};
+use super::connect::Notice;
 use super::interrupt::Interrupt;
-use super::server::{Manager, Shared};
+use super::pool::Pooled;
+use super::server::Shared;
 use super::server_error::{is_cancel, is_lost, statement_error};
 use super::templates::{self, COMMIT, Guards, ROLLBACK, marked};
 use crate::error::{Error, Kind, Result};
 use bytes::BytesMut;
-use deadpool::managed::Object;
 use std::error::Error as StdError;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
 use tokio_postgres::{CancelToken, NoTls, Row, SimpleQueryMessage};
@@ -74,7 +74,7 @@ impl<'a> FromSql<'a> for TextCell {
 /// A connection for one task at a time. Dropped inside a transaction, it closes its connection.
 pub struct Session {
     /// `None` only while `drop` runs.
-    connection: Option<Object<Manager>>,
+    connection: Option<Pooled>,
     shared: Arc<Shared>,
     phase: &'static str,
     in_transaction: bool,
@@ -87,12 +87,11 @@ pub struct Session {
     lost: AtomicBool,
     /// A cancel request is on its way, or was too late for its statement.
     cancel_sent: AtomicBool,
-    trips_before: u64,
+    round_trips: AtomicU64,
 }
 
 impl Session {
-    pub(super) fn new(connection: Object<Manager>, shared: Arc<Shared>, phase: &'static str) -> Self {
-        let trips_before = connection.round_trips.load(Ordering::Relaxed);
+    pub(super) fn new(connection: Pooled, shared: Arc<Shared>, phase: &'static str) -> Self {
         Session {
             connection: Some(connection),
             shared,
@@ -103,7 +102,7 @@ impl Session {
             unfinished: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             cancel_sent: AtomicBool::new(false),
-            trips_before,
+            round_trips: AtomicU64::new(0),
         }
     }
 
@@ -177,7 +176,7 @@ impl Session {
     pub async fn rows(&self, doing: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         let work = || {
             let sql = self.marked(sql);
-            Box::pin(async move { self.connection().client.simple_query(&sql).await }) as Work<'_, _>
+            Box::pin(async move { self.connection().client().simple_query(&sql).await }) as Work<'_, _>
         };
         let messages: Vec<SimpleQueryMessage> = self.send(doing, sql, work).await?;
         let rows = messages.iter().filter_map(|message| match message {
@@ -196,7 +195,7 @@ impl Session {
     /// As [`Session::batch`].
     pub async fn query(&self, doing: &str, sql: &str, params: &[TextParam]) -> Result<Vec<Row>> {
         let work = || {
-            let client = &self.connection().client;
+            let client = self.connection().client();
             let sql = self.marked(sql);
             Box::pin(async move {
                 let typed: Vec<(&(dyn ToSql + Sync), Type)> =
@@ -224,15 +223,15 @@ impl Session {
 
     /// What the server said beside its answers, on this connection; empties the list.
     pub fn notices(&self) -> Vec<Notice> {
-        self.connection().notices.lock().map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
+        self.connection().beside.notices.lock().map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
     }
 
     /// Statements and batches sent by this session: each costs one round trip.
     pub fn round_trips(&self) -> u64 {
-        self.connection().round_trips.load(Ordering::Relaxed) - self.trips_before
+        self.round_trips.load(Ordering::Relaxed)
     }
 
-    fn connection(&self) -> &Connection {
+    fn connection(&self) -> &Pooled {
         // `drop` alone takes it away.
         self.connection.as_ref().expect("a live session has its connection")
     }
@@ -268,7 +267,7 @@ impl Session {
         self.cancel_sent.store(true, Ordering::Relaxed);
         let stopping = async {
             // Best effort: without it we still wait, then drop the connection.
-            let _ = cancel(self.connection().client.cancel_token(), &self.shared).await;
+            let _ = cancel(self.connection().client().cancel_token(), &self.shared).await;
             running.await
         };
         if let Ok(Err(error)) = tokio::time::timeout(CANCEL_PATIENCE, stopping).await
@@ -288,7 +287,7 @@ impl Session {
     ) -> Result<std::result::Result<T, tokio_postgres::Error>> {
         self.cancel_sent.store(true, Ordering::Relaxed);
         let stopping = async {
-            let _ = cancel(self.connection().client.cancel_token(), &self.shared).await;
+            let _ = cancel(self.connection().client().cancel_token(), &self.shared).await;
             self.counted(work).await
         };
         tokio::time::timeout(CANCEL_PATIENCE, stopping).await.map_err(|_| {
@@ -300,7 +299,7 @@ impl Session {
 
     /// Counts a round trip, and remembers while its end is outstanding.
     async fn counted<T>(&self, work: Work<'_, T>) -> std::result::Result<T, tokio_postgres::Error> {
-        self.connection().round_trips.fetch_add(1, Ordering::Relaxed);
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
         self.shared.round_trips.fetch_add(1, Ordering::Relaxed);
         self.unfinished.store(true, Ordering::Relaxed);
         let ended = work.await;
@@ -327,11 +326,11 @@ impl Drop for Session {
     fn drop(&mut self) {
         let unfinished = self.unfinished.load(Ordering::Relaxed);
         let doubtful = self.lost.load(Ordering::Relaxed) || self.cancel_sent.load(Ordering::Relaxed);
-        let Some(object) = self.connection.take() else { return };
+        let Some(pooled) = self.connection.take() else { return };
         if !(self.in_transaction || unfinished || doubtful || self.closing) {
             return;
         }
-        let connection = Object::take(object);
+        let (client, beside) = pooled.take();
         if !unfinished {
             return;
         }
@@ -339,9 +338,9 @@ impl Drop for Session {
         let shared = self.shared.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let stopping = cancel(connection.client.cancel_token(), &shared);
+                let stopping = cancel(client.cancel_token(), &shared);
                 let _ = tokio::time::timeout(CANCEL_PATIENCE, stopping).await;
-                connection.driver.abort();
+                beside.driver.abort();
             });
         }
     }
