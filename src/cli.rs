@@ -1,15 +1,12 @@
 //! The command line as typed. One description is the truth for parsing, help, completions and man pages.
 //!
-//! Refuses to do any work: [`crate::app`] does.
+//! Refuses to do any work: `app` does.
 
 use crate::error::{Error, Kind};
-use crate::exit;
 use crate::postgres::Flags;
 use crate::scratch;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// PostgreSQL query-performance analyzer: every slow query explained, every remedy proven.
@@ -249,27 +246,6 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn source(text: &str) -> Result<scratch::Source, String> {
     text.parse().map_err(|e: Error| e.advice().map_or_else(|| e.to_string(), str::to_owned))
-}
-
-/// Parses the command line, runs it, prints what went wrong, and returns the exit code.
-pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
-    };
-    let color = color(cli.common.color, std::io::stderr().is_terminal());
-    match crate::app::run(cli) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            let text = crate::render::error::render(&error, color);
-            let _ = anstream::stderr().lock().write_all(text.as_bytes());
-            ExitCode::from(error.kind().exit_code())
-        }
-    }
 }
 
 /// Whether to colour a stream.

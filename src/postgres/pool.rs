@@ -55,8 +55,10 @@ impl Pooled {
 pub(super) struct Pool {
     pool: deadpool_postgres::Pool,
     /// A client has no name of its own; its statement cache, which we never fill, lives as long and stays in place.
-    kept: Arc<Mutex<Vec<(Weak<StatementCache>, Beside)>>>,
+    kept: Arc<Mutex<Vec<Kept>>>,
 }
+
+type Kept = (Weak<StatementCache>, Beside);
 
 impl Pool {
     /// A pool with room for `size` connections; none is made yet.
