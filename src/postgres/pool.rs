@@ -35,15 +35,11 @@ pub(super) struct Beside {
 
 /// A connection out of the pool. Dropped, it goes back.
 pub(super) struct Pooled {
-    client: Object,
+    pub client: Object,
     pub beside: Beside,
 }
 
 impl Pooled {
-    pub(super) fn client(&self) -> &Client {
-        &self.client
-    }
-
     /// Takes the connection out of the pool for good: dropped then, it closes.
     pub(super) fn take(self) -> (ClientWrapper, Beside) {
         (Object::take(self.client), self.beside)

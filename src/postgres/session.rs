@@ -176,7 +176,7 @@ impl Session {
     pub async fn rows(&self, doing: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         let work = || {
             let sql = self.marked(sql);
-            Box::pin(async move { self.connection().client().simple_query(&sql).await }) as Work<'_, _>
+            Box::pin(async move { self.connection().client.simple_query(&sql).await }) as Work<'_, _>
         };
         let messages: Vec<SimpleQueryMessage> = self.send(doing, sql, work).await?;
         let rows = messages.iter().filter_map(|message| match message {
@@ -195,7 +195,7 @@ impl Session {
     /// As [`Session::batch`].
     pub async fn query(&self, doing: &str, sql: &str, params: &[TextParam]) -> Result<Vec<Row>> {
         let work = || {
-            let client = self.connection().client();
+            let client = &self.connection().client;
             let sql = self.marked(sql);
             Box::pin(async move {
                 let typed: Vec<(&(dyn ToSql + Sync), Type)> =
@@ -267,7 +267,7 @@ impl Session {
         self.cancel_sent.store(true, Ordering::Relaxed);
         let stopping = async {
             // Best effort: without it we still wait, then drop the connection.
-            let _ = cancel(self.connection().client().cancel_token(), &self.shared).await;
+            let _ = cancel(self.connection().client.cancel_token(), &self.shared).await;
             running.await
         };
         if let Ok(Err(error)) = tokio::time::timeout(CANCEL_PATIENCE, stopping).await
@@ -287,7 +287,7 @@ impl Session {
     ) -> Result<std::result::Result<T, tokio_postgres::Error>> {
         self.cancel_sent.store(true, Ordering::Relaxed);
         let stopping = async {
-            let _ = cancel(self.connection().client().cancel_token(), &self.shared).await;
+            let _ = cancel(self.connection().client.cancel_token(), &self.shared).await;
             self.counted(work).await
         };
         tokio::time::timeout(CANCEL_PATIENCE, stopping).await.map_err(|_| {
