@@ -85,9 +85,23 @@ fn from_file(path: &Path, sources: &mut Vec<Source>, gaps: &mut Vec<Gap>) -> Res
             .help("convert the file to UTF-8")
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    for piece in split(text, &name)? {
+    from_text(text, &name, (!stdin).then_some(name.as_str()), sources, gaps)
+}
+
+/// The statements of a text that `name` stands for in messages.
+///
+/// # Errors
+/// [`Kind::Sql`] for a quote or comment that is never closed.
+pub fn from_text(
+    text: &str,
+    name: &str,
+    path: Option<&str>,
+    sources: &mut Vec<Source>,
+    gaps: &mut Vec<Gap>,
+) -> Result<()> {
+    for piece in split(text, name)? {
         let statement = sql::read(piece.text);
-        if let Err(error) = check(&statement, piece.text, &name, piece.line) {
+        if let Err(error) = check(&statement, piece.text, name, piece.line) {
             let why = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
             gaps.push(Gap {
                 what: format!("{name}:{}: {why}; skipped", piece.line),
@@ -96,9 +110,9 @@ fn from_file(path: &Path, sources: &mut Vec<Source>, gaps: &mut Vec<Gap>) -> Res
             });
             continue;
         }
-        let path = (!stdin).then(|| name.clone());
+        let path = path.map(str::to_owned);
         let origin = Origin { kind: OriginKind::File, path, line: Some(piece.line) };
-        sources.push(Source { statement, origin, name: name.clone() });
+        sources.push(Source { statement, origin, name: name.to_owned() });
     }
     Ok(())
 }

@@ -18,20 +18,50 @@ const WIDTH: usize = 100;
 /// # Errors
 /// [`Kind::Usage`] for an extension that says no format, [`Kind::Environment`] for a file that cannot be written.
 pub fn write(report: &Report, common: &Common) -> Result<()> {
+    write_around(report, common, "", "")
+}
+
+/// The same with words before and after the report where that is text.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_around(report: &Report, common: &Common, before: &str, after: &str) -> Result<()> {
     let mut formats = common.format.iter().copied();
     for path in &common.output {
         let format = match formats.next() {
             Some(format) => format,
             None => by_extension(path)?,
         };
-        save(path, as_format(report, format, common, false).as_bytes())?;
+        save(path, around(before, &as_format(report, format, common, false), after, format).as_bytes())?;
     }
-    let rest: Vec<Format> = formats.collect();
-    let shown = if rest.is_empty() { vec![Format::Text] } else { rest };
-    for format in shown {
-        print(as_format(report, format, common, true).as_bytes())?;
+    for format in shown(common) {
+        print(around(before, &as_format(report, format, common, true), after, format).as_bytes())?;
     }
     Ok(())
+}
+
+fn around(before: &str, report: &str, after: &str, format: Format) -> String {
+    match format {
+        Format::Text => format!("{before}{report}{after}"),
+        Format::Json => report.to_owned(),
+    }
+}
+
+/// The formats that go to standard output: those that no file takes, or else text.
+fn shown(common: &Common) -> Vec<Format> {
+    let rest: Vec<Format> = common.format.iter().copied().skip(common.output.len()).collect();
+    if rest.is_empty() { vec![Format::Text] } else { rest }
+}
+
+/// Whether standard output gets text.
+pub fn shows_text(common: &Common) -> bool {
+    shown(common).contains(&Format::Text)
+}
+
+/// Writes to standard error what has no place in the format of standard output.
+pub fn beside(text: &str) {
+    // Without a standard error there is nobody to tell.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 fn as_format(report: &Report, format: Format, common: &Common, terminal: bool) -> String {

@@ -1,0 +1,132 @@
+//! The README is true: its commands run, and what it shows of their output is what they print.
+//!
+//! Numbers, bars and spaces may differ from machine to machine; words may not.
+#![allow(clippy::disallowed_methods)] // Tests are an edge.
+
+mod support;
+
+use std::process::{Command, Output};
+use tokio_postgres::config::Host;
+
+/// The table that the README's queries read: a popular customer, a year of orders.
+const SHOP: &str = "
+    CREATE TABLE orders (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        user_id integer NOT NULL,
+        status text NOT NULL,
+        total numeric(10, 2) NOT NULL,
+        created_at timestamptz NOT NULL
+    );
+    INSERT INTO orders (user_id, status, total, created_at)
+    SELECT 1 + i::bigint * 7919 % 1000, CASE i % 100 WHEN 0 THEN 'returned' ELSE 'paid' END, i % 500,
+        now() - (600000 - i) * interval '50 seconds'
+    FROM generate_series(1, 600000) AS i;
+    VACUUM ANALYZE orders;";
+
+/// A command of the README and the lines that it shows of its output.
+struct Shown {
+    command: String,
+    output: Vec<String>,
+}
+
+fn console_blocks(readme: &str) -> Vec<Shown> {
+    let mut shown: Vec<Shown> = Vec::new();
+    let mut inside = false;
+    for line in readme.lines() {
+        match line {
+            "```console" => inside = true,
+            "```" => inside = false,
+            _ if !inside => {}
+            _ => match (line.strip_prefix("$ "), shown.last_mut()) {
+                (Some(command), _) => shown.push(Shown { command: command.to_owned(), output: Vec::new() }),
+                (None, Some(last)) => last.output.push(line.to_owned()),
+                (None, None) => panic!("output without a command: {line}"),
+            },
+        }
+    }
+    shown
+}
+
+/// A line without what differs between machines: digits, bars, the width of gaps, the number of a unit.
+fn shape(line: &str) -> String {
+    let kept = line.chars().filter(|c| !('▏'..='█').contains(c) && !('▉'..='▏').contains(c));
+    let mut text = String::new();
+    for c in kept {
+        match c {
+            c if c.is_ascii_digit() => {
+                if !text.ends_with('#') {
+                    text.push('#');
+                }
+            }
+            '.' | ',' if text.ends_with('#') => {}
+            c if c.is_whitespace() => {
+                if !text.ends_with(' ') {
+                    text.push(' ');
+                }
+            }
+            c => text.push(c),
+        }
+    }
+    text.replace("# ms", "# time").replace("# s", "# time").trim().to_owned()
+}
+
+fn run(command: &str) -> Output {
+    let server = support::server(*support::majors().last().expect("a major"));
+    let url = server.url("shop");
+    let config: tokio_postgres::Config = url.parse().expect("the server's URL");
+    let host = match &config.get_hosts()[0] {
+        Host::Tcp(host) => host.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    };
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_pgproof"));
+    let path = format!(
+        "{}:{}",
+        binary.parent().expect("its folder").display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    Command::new("sh")
+        .args(["-c", &format!("{command} 2>&1")])
+        .env("PATH", path)
+        .env("PGHOST", host)
+        .env("PGPORT", config.get_ports().first().map_or(5432, |p| *p).to_string())
+        .env("PGUSER", config.get_user().unwrap_or("postgres"))
+        .env("PGPASSWORD", config.get_password().map_or("", |p| std::str::from_utf8(p).expect("UTF-8")))
+        .env("COLUMNS", "110")
+        .output()
+        .expect("run sh")
+}
+
+#[test]
+fn the_commands_run_and_print_what_is_shown() {
+    let server = support::server(*support::majors().last().expect("a major"));
+    support::execute(&server.url("postgres"), "CREATE DATABASE shop");
+    for statement in SHOP.split(';').filter(|s| !s.trim().is_empty()) {
+        support::execute(&server.url("shop"), statement);
+    }
+    let readme = std::fs::read_to_string("README.md").expect("README.md");
+    let blocks = console_blocks(&readme);
+    assert!(blocks.len() >= 6, "the README shows {} commands", blocks.len());
+    for shown in blocks {
+        let output = run(&shown.command);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}\n{text}", shown.command);
+        let printed: Vec<String> = text.lines().map(shape).collect();
+        let mut rest = &printed[..];
+        for line in shown.output.iter().filter(|l| !l.trim().is_empty() && l.trim() != "…") {
+            let wanted = shape(line);
+            let at = rest.iter().position(|p| *p == wanted);
+            let at = at.unwrap_or_else(|| {
+                panic!("{}\nlacks, in order:\n{line}\nas: {wanted}\n{text}", shown.command)
+            });
+            rest = &rest[at + 1..];
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_the_commands_that_a_fresh_clone_starts_with() {
+    let readme = std::fs::read_to_string("README.md").expect("README.md");
+    for command in ["cargo run --release -- demo", "cargo test", "cargo install --path ."] {
+        assert!(readme.contains(command), "{command}");
+    }
+}
