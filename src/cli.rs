@@ -258,15 +258,23 @@ pub fn color(when: ColorWhen, terminal: bool) -> bool {
     }
 }
 
-/// Completions for a shell, or the man page, as text.
+/// The man page: the program's, then the options of each command.
 ///
 /// # Errors
 /// [`Kind::Environment`] when the page cannot be made.
 pub fn man() -> Result<Vec<u8>, Error> {
+    let fail = |e: std::io::Error| Error::new(Kind::Environment, "make the man page").because(e);
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command())
-        .render(&mut page)
-        .map_err(|e| Error::new(Kind::Environment, "make the man page").because(e))?;
+    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(fail)?;
+    for command in Cli::command().get_subcommands().filter(|command| command.get_arguments().next().is_some())
+    {
+        let mut options = Vec::new();
+        clap_mangen::Man::new(command.clone().disable_help_flag(true))
+            .render_options_section(&mut options)
+            .map_err(fail)?;
+        let title = format!(".SH OPTIONS OF {}", command.get_name().to_uppercase());
+        page.extend(String::from_utf8_lossy(&options).replacen(".SH OPTIONS", &title, 1).into_bytes());
+    }
     Ok(page)
 }
 

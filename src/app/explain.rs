@@ -18,6 +18,7 @@ use std::path::Path;
 /// What ended it; with several statements the first failure, after the report of the others.
 pub async fn run(args: &Explain, common: &Common) -> Result<u8> {
     output::check(common)?;
+    args.save_capture.as_deref().map_or(Ok(()), output::check_file)?;
     let config = settings(common)?;
     if let Some(path) = &args.capture {
         let report = analyse(&load(path)?, &config)?;
@@ -32,6 +33,9 @@ pub async fn run(args: &Explain, common: &Common) -> Result<u8> {
     let server = Server::connect(options, usize::from(args.connection.pool), interrupt.clone()).await?;
     let (capture, failure) =
         observe_all(&server, &sources, gaps, args, &config, &interrupt, &progress).await?;
+    if common.verbose {
+        progress.announce(&format!("{} round trips after connecting", server.round_trips()));
+    }
     drop(progress);
     if let Some(path) = &args.save_capture {
         save(&capture, path)?;
@@ -105,17 +109,20 @@ fn save(capture: &Capture, path: &Path) -> Result<()> {
 
 fn load(path: &Path) -> Result<Capture> {
     let doing = || format!("read the capture {}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|e| Error::new(Kind::Input, doing()).because(e))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Error::new(Kind::Input, doing()).because_of_file(&e))?;
+    let damaged = |e: serde_json::Error| {
+        Error::new(Kind::Input, doing()).because(e).help("name a file that --save-capture wrote")
+    };
     #[derive(serde::Deserialize)]
     struct Format {
         format: u32,
     }
-    let format: Format =
-        serde_json::from_str(&text).map_err(|e| Error::new(Kind::Input, doing()).because(e))?;
+    let format: Format = serde_json::from_str(&text).map_err(damaged)?;
     if format.format > FORMAT {
         return Err(Error::new(Kind::Input, doing())
             .because(format!("its format is {}, this pgproof reads up to {FORMAT}", format.format))
             .help("use a newer pgproof"));
     }
-    serde_json::from_str(&text).map_err(|e| Error::new(Kind::Input, doing()).because(e))
+    serde_json::from_str(&text).map_err(damaged)
 }

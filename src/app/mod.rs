@@ -87,7 +87,8 @@ fn settings(common: &Common) -> Result<Config> {
     let mut config = match path {
         Some(path) => {
             let text = std::fs::read_to_string(&path).map_err(|e| {
-                Error::new(Kind::Config, format!("read the settings in {}", path.display())).because(e)
+                Error::new(Kind::Config, format!("read the settings in {}", path.display()))
+                    .because_of_file(&e)
             })?;
             config::parse(&text, &path.display().to_string())?
         }
