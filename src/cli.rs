@@ -6,6 +6,7 @@ use crate::error::{Error, Kind};
 use crate::postgres::Flags;
 use crate::scratch;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -248,6 +249,24 @@ fn source(text: &str) -> Result<scratch::Source, String> {
     text.parse().map_err(|e: Error| e.advice().map_or_else(|| e.to_string(), str::to_owned))
 }
 
+/// The arguments as clap should see them: SQL that starts with a comment is no flag. A space in front makes it a
+/// value, and moves no place that an error could point to.
+pub fn arguments(typed: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
+    for argument in typed {
+        let comment = argument
+            .to_str()
+            .and_then(|text| text.strip_prefix("--"))
+            .is_some_and(|rest| rest.starts_with(char::is_whitespace) || rest.contains('\n'));
+        let value = arguments.last().is_some_and(|before| before == "--param");
+        arguments.push(match comment && !value {
+            true => [OsString::from(" "), argument].into_iter().collect(),
+            false => argument,
+        });
+    }
+    arguments
+}
+
 /// Whether to colour a stream.
 pub fn color(when: ColorWhen, terminal: bool) -> bool {
     match when {
@@ -266,14 +285,15 @@ pub fn man() -> Result<Vec<u8>, Error> {
     let fail = |e: std::io::Error| Error::new(Kind::Environment, "make the man page").because(e);
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(fail)?;
-    for command in Cli::command().get_subcommands().filter(|command| command.get_arguments().next().is_some())
-    {
+    for command in Cli::command().get_subcommands().filter(|c| c.get_arguments().next().is_some()) {
         let mut options = Vec::new();
+        let name = command.get_name().to_uppercase();
         clap_mangen::Man::new(command.clone().disable_help_flag(true))
             .render_options_section(&mut options)
             .map_err(fail)?;
-        let title = format!(".SH OPTIONS OF {}", command.get_name().to_uppercase());
-        page.extend(String::from_utf8_lossy(&options).replacen(".SH OPTIONS", &title, 1).into_bytes());
+        // One section for each command, its groups of options below it.
+        let groups = String::from_utf8_lossy(&options).replace("\n.SH ", "\n.SS ");
+        page.extend(format!(".SH {name}\n{groups}").into_bytes());
     }
     Ok(page)
 }
