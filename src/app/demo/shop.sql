@@ -20,7 +20,7 @@ SELECT orders,
        greatest(orders / 240, 500) AS products,
        orders / 2 AS events,
        orders / 4 AS shipments,
-       greatest(orders / 800, 100) AS tickets,
+       greatest(orders / 1000, 100) AS tickets,
        interval '730 days' / orders AS pause
 FROM (SELECT current_setting('shop.orders')::bigint AS orders) AS wanted;
 
