@@ -5,11 +5,10 @@
 
 use super::definition::{IndexDefinition, Key};
 use super::name::index_name;
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Index, Relation, RelationKind};
 use crate::context::PlanContext;
 use crate::plan::Node;
 use crate::sql::condition::{Comparison, Operand, Shape, SortKey, Test, sort_key};
-use crate::sql::ident::quote;
 
 /// A constant that at most this share of rows holds is worth a partial index.
 const RARE_SHARE: f64 = 0.1;
@@ -22,6 +21,8 @@ const INCLUDE_MIN_ROWS: f64 = 1_000.0;
 const INCLUDE_MAX_COLUMNS: usize = 3;
 const INCLUDE_MAX_BYTES: f64 = 32.0;
 const INCLUDE_MIN_VISIBLE: f64 = 0.9;
+/// Nodes that compute their own output, so that they do not care how wide their input is.
+const PROJECTING: &[&str] = &["Aggregate", "Group", "Nested Loop", "Hash Join", "Merge Join"];
 
 /// An index worth trying.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,8 +55,17 @@ struct Usable {
     /// `= ANY`: equality, but the order of later keys is lost.
     any: Vec<Key>,
     range: Vec<Key>,
-    /// Constants that are worth a WHERE clause, with the share of rows that meet them.
-    partial: Vec<(String, f64)>,
+    /// Constants that are worth a WHERE clause.
+    partial: Vec<Rare>,
+}
+
+/// A test that few rows meet.
+struct Rare {
+    /// The test as a WHERE clause.
+    text: String,
+    key: Key,
+    /// Share of rows that meet it.
+    share: f64,
 }
 
 /// The index that the scan at `scan` asks for, with the conditions of `join` where that is given.
@@ -73,8 +83,11 @@ pub fn candidate(ctx: &PlanContext, scan: usize, join: Option<usize>) -> Result<
     let usable = usable(ctx, node, join, relation);
     let order = wanted_order(ctx, node, relation, &usable);
     let (keys, unordered, sorts) = arrange(&usable, order, rows(ctx, node, relation), emitted(node));
-    let predicates: Vec<&str> = usable.partial.iter().map(|(text, _)| text.as_str()).collect();
-    let share: f64 = usable.partial.iter().map(|(_, share)| share).product();
+    let predicates: Vec<&str> = usable.partial.iter().map(|rare| rare.text.as_str()).collect();
+    let share: f64 = usable.partial.iter().map(|rare| rare.share).product();
+    // Without a predicate an index does the same work where the rare columns are among its keys.
+    let plain: Vec<Key> = usable.partial.iter().map(|rare| rare.key.clone()).chain(keys.iter().cloned()).collect();
+    let plain_unordered = unordered + usable.partial.len();
     let keys = match keys.is_empty() {
         true => partial_alone(relation, &usable).ok_or(WhyNot::NoCondition)?,
         false => keys,
@@ -89,9 +102,12 @@ pub fn candidate(ctx: &PlanContext, scan: usize, join: Option<usize>) -> Result<
         partitions: relation.partitions.clone(),
         partitioned: relation.kind == RelationKind::Partitioned,
     };
-    if let Some(live) =
-        [relation, leaf].iter().flat_map(|r| &r.indexes).find(|i| definition.served_by(i, unordered))
-    {
+    let plain = IndexDefinition { keys: plain, predicate: None, ..definition.clone() };
+    let serves = |live: &&Index| match live.predicate {
+        Some(_) => definition.served_by(live, unordered),
+        None => plain.served_by(live, plain_unordered),
+    };
+    if let Some(live) = [relation, leaf].iter().flat_map(|r| &r.indexes).find(serves) {
         return Err(WhyNot::Served(live.name.clone()));
     }
     definition.name =
@@ -180,7 +196,7 @@ fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relat
             let literal = right.and_then(Operand::literal);
             match literal.as_deref().and_then(frequency) {
                 Some(share) if share <= RARE_SHARE && relation.partition_root.is_none() => {
-                    usable.partial.push((predicate(test, alias), share.max(0.0001)));
+                    usable.partial.push(rare(test, key, share));
                 }
                 _ => {
                     let share = statistics.map_or(0.01, |s| 1.0 / s.distinct(relation.rows.unwrap_or(1.0)));
@@ -191,14 +207,14 @@ fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relat
         Comparison::AnyEq => usable.any.push(key),
         Comparison::IsNull => match statistics.map(|s| s.null_fraction) {
             Some(share) if share <= RARE_SHARE => {
-                usable.partial.push((predicate(test, alias), share.max(0.0001)))
+                usable.partial.push(rare(test, key, share))
             }
             _ => {}
         },
         Comparison::IsTrue | Comparison::IsFalse if key.column => {
             let value = if comparison == Comparison::IsTrue { "t" } else { "f" };
             if let Some(share) = frequency(value).filter(|share| *share <= RARE_SHARE) {
-                usable.partial.push((predicate(test, alias), share.max(0.0001)));
+                usable.partial.push(rare(test, key, share));
             }
         }
         ref range if range.is_range() => usable.range.push(key),
@@ -215,8 +231,12 @@ fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relat
     }
 }
 
-/// A test as a WHERE clause of the table itself: the alias in front of columns goes.
-fn predicate(test: &Test, alias: Option<&str>) -> String {
+fn rare(test: &Test, key: Key, share: f64) -> Rare {
+    Rare { text: predicate(test), key, share: share.max(0.0001) }
+}
+
+/// A test as a WHERE clause of the table itself: operands carry no alias.
+fn predicate(test: &Test) -> String {
     let text = match (&test.comparison, &test.right) {
         (Comparison::IsNull, _) => format!("{} IS NULL", test.left.text),
         (Comparison::IsTrue, _) => test.left.text.clone(),
@@ -224,7 +244,6 @@ fn predicate(test: &Test, alias: Option<&str>) -> String {
         (_, Some(right)) => format!("{} = {}", parenthesised(&test.left), right.text),
         _ => test.text.clone(),
     };
-    debug_assert!(alias.is_none_or(|a| !text.starts_with(&format!("{}.", quote(a)))));
     format!("({text})")
 }
 
@@ -367,7 +386,19 @@ fn include(ctx: &PlanContext, node: &Node, relation: &Relation, keys: &[Key]) ->
     let mut extra: Vec<String> = Vec::new();
     let alias = node.detail.alias.as_deref();
     let conditions = ctx.scan_conditions(node);
-    let outputs = node.detail.output.iter().map(|text| sort_key(text).operand);
+    // A scan below these may hand on whole rows, needed or not: the parent's own expressions say what is needed.
+    let parent = node.parent.map(|id| &ctx.plan.nodes[id]).filter(|parent| {
+        node.detail.output.len() == relation.columns.len() && PROJECTING.contains(&parent.kind.as_str())
+    });
+    let used: Vec<&String> = match parent {
+        Some(parent) => {
+            let joined = [&parent.detail.hash_cond, &parent.detail.merge_cond, &parent.detail.join_filter];
+            let texts = parent.detail.output.iter().chain(&parent.detail.group_key);
+            texts.chain(joined.into_iter().flatten()).chain(&parent.detail.filter).collect()
+        }
+        None => node.detail.output.iter().collect(),
+    };
+    let outputs = used.into_iter().map(|text| sort_key(text).operand);
     let tested = conditions
         .iter()
         .flat_map(|c| c.tests())
