@@ -39,9 +39,8 @@ fn every_case_of_every_page_holds_on_every_major() {
                 while let Some(&(major, rule, cases)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let start = Instant::now();
                     let mut ran = 0;
-                    let wanted = |case: &&Case| {
-                        case.covers(major) && format!("{rule} {}", case.name).contains(&only)
-                    };
+                    let wanted =
+                        |case: &&Case| case.covers(major) && format!("{rule} {}", case.name).contains(&only);
                     for case in cases.iter().filter(wanted) {
                         ran += 1;
                         let ran = catch_unwind(|| run(major, rule, case));
@@ -51,7 +50,10 @@ fn every_case_of_every_page_holds_on_every_major() {
                         }
                     }
                     *results.lock().expect("no thread panicked") += ran;
-                    eprintln!("PostgreSQL {major}: {rule}: {ran} cases in {:.1} s", start.elapsed().as_secs_f64());
+                    eprintln!(
+                        "PostgreSQL {major}: {rule}: {ran} cases in {:.1} s",
+                        start.elapsed().as_secs_f64()
+                    );
                 }
             });
         }
@@ -103,8 +105,10 @@ fn prove(db: &support::Database, case: &Case, settings: &[String], report: &Repo
     let (after, _) = explain(&db.url, case, &changed)?;
     for (index, finding) in report.findings.iter().enumerate() {
         let answered = report.proposals.iter().any(|p| p.proposal.answers.contains(&index));
-        if answered && after.findings.iter().any(|f| f.rule == finding.rule && f.relation == finding.relation) {
-            let plan: Vec<String> = after.statements[0].plans[0].plan.nodes.iter().map(cases::label).collect();
+        if answered && after.findings.iter().any(|f| f.rule == finding.rule && f.relation == finding.relation)
+        {
+            let plan: Vec<String> =
+                after.statements[0].plans[0].plan.nodes.iter().map(cases::label).collect();
             let left: Vec<&str> = after.findings.iter().map(|f| f.what.as_str()).collect();
             return Err(format!("{changed:?}\nstill there: {left:#?}\nin {plan:#?}"));
         }
@@ -119,8 +123,14 @@ fn prove(db: &support::Database, case: &Case, settings: &[String], report: &Repo
     if undone != before { Err(format!("undo left {undone:#?}\nwhere there was {before:#?}")) } else { Ok(()) }
 }
 
-/// No more than twice the memory that is needed: with less than half of it the operation still spills.
-fn frugal(db: &support::Database, case: &Case, settings: &[String], name: &str, value: &str) -> Result<(), String> {
+/// No more than twice the memory that is needed: with less than half of it the same plan still spills.
+fn frugal(
+    db: &support::Database,
+    case: &Case,
+    settings: &[String],
+    name: &str,
+    value: &str,
+) -> Result<(), String> {
     let megabytes: f64 = value.strip_suffix("MB").and_then(|v| v.parse().ok()).ok_or("not in MB")?;
     // A megabyte is what the proposal is rounded up to.
     let kilobytes = ((megabytes - 1.0) / 2.0 * 1024.0) as u64;
@@ -135,7 +145,12 @@ fn frugal(db: &support::Database, case: &Case, settings: &[String], name: &str, 
             || n.detail.presorted_groups.as_ref().is_some_and(|g| g.disk_peak.is_some())
             || n.detail.hash.is_some_and(|h| h.batches.unwrap_or(1.0) > 1.0)
     });
-    if spills { Ok(()) } else { Err(format!("{name} = {value} is wasteful: {kilobytes} kB are enough")) }
+    let plan: Vec<String> = report.statements[0].plans[0].plan.nodes.iter().map(cases::label).collect();
+    if spills {
+        Ok(())
+    } else {
+        Err(format!("{name} = {value} is wasteful: {kilobytes} kB are enough in {plan:?}"))
+    }
 }
 
 fn gone(url: &str, case: &Case, settings: &[String], what: &str) -> Result<(), String> {
@@ -175,7 +190,8 @@ fn pieces(sql: &str) -> Vec<String> {
 
 fn record(rule: &str, case: &Case, major: u32, text: &str) {
     let capture: serde_json::Value = serde_json::from_str(text).expect("a capture is JSON");
-    let value = serde_json::json!({ "case": case.name, "made_from": cases::made_from(case), "capture": capture });
+    let value =
+        serde_json::json!({ "case": case.name, "made_from": cases::made_from(case), "capture": capture });
     let path = cases::recording(rule, case, major);
     std::fs::create_dir_all(path.parent().expect("in a folder")).expect("make the folder of the captures");
     std::fs::write(&path, format!("{value}\n")).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -184,7 +200,10 @@ fn record(rule: &str, case: &Case, major: u32, text: &str) {
 fn show(major: u32, rule: &str, case: &Case, setup: Duration, report: &Report) {
     eprintln!("--- {major} {rule} / {} (set up in {:.2} s)", case.name, setup.as_secs_f64());
     for f in &report.findings {
-        eprintln!("    {}: {}\n      {}\n      {} (floor {FLOOR_MS} ms, saves {:?})", f.rule, f.what, f.why, f.help, f.saves);
+        eprintln!(
+            "    {}: {}\n      {}\n      {} (floor {FLOOR_MS} ms, saves {:?})",
+            f.rule, f.what, f.why, f.help, f.saves
+        );
     }
     for p in &report.proposals {
         eprintln!("    {}", p.proposal.apply.join("; "));

@@ -47,7 +47,10 @@ pub(super) struct TableScan<'a> {
 }
 
 /// Puts scans of several partitions of one table together: they tell one story and ask for one index.
-pub(super) fn by_table<'a>(ctx: &PlanContext<'a>, scans: impl Iterator<Item = &'a Node>) -> Vec<TableScan<'a>> {
+pub(super) fn by_table<'a>(
+    ctx: &PlanContext<'a>,
+    scans: impl Iterator<Item = &'a Node>,
+) -> Vec<TableScan<'a>> {
     let mut tables: Vec<TableScan<'a>> = Vec::new();
     for scan in scans {
         let root = ctx.relation(scan).and_then(|r| r.partition_root.as_ref());

@@ -60,7 +60,8 @@ pub fn difference(report: &Report, case: &Case) -> Option<String> {
     for node in case.nodes.iter().filter(|node| !nodes.contains(node)) {
         wrong.push(format!("the plan lacks the node {node}"));
     }
-    let mut expected: Vec<String> = case.findings.iter().map(|(rule, node)| format!("{rule} at {node}")).collect();
+    let mut expected: Vec<String> =
+        case.findings.iter().map(|(rule, node)| format!("{rule} at {node}")).collect();
     let mut found = findings(report);
     expected.sort();
     found.sort();
@@ -79,7 +80,8 @@ pub fn difference(report: &Report, case: &Case) -> Option<String> {
     }
     wrong.push(format!("nodes: {nodes:#?}"));
     wrong.extend(report.findings.iter().map(|f| {
-        let evidence: Vec<String> = f.evidence.iter().map(|e| format!("{} {:?} {}", e.label, e.value, e.unit)).collect();
+        let evidence: Vec<String> =
+            f.evidence.iter().map(|e| format!("{} {:?} {}", e.label, e.value, e.unit)).collect();
         format!("{}: {}\n  {}\n  {}\n  {}", f.rule, f.what, f.why, f.help, evidence.join("; "))
     }));
     wrong.extend(report.statements.iter().flat_map(|s| s.notes.clone()));
@@ -103,14 +105,16 @@ pub fn made_from(case: &Case) -> String {
     let options: Vec<String> = case.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let text = format!("{}\n{}\n{}", case.setup, case.query, options.join("\n"));
     // FNV-1a: fingerprints ignore literals, which matter here.
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    let hash =
+        text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
     sql::hex(hash)
 }
 
 /// Where the recording of a case is kept.
 pub fn recording(rule: &str, case: &Case, major: u32) -> PathBuf {
     let words = case.name.to_lowercase();
-    let words: Vec<&str> = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> =
+        words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures").join(rule);
     folder.join(format!("{}.{major}.json", words.join("-")))
 }
