@@ -1,5 +1,7 @@
 //! `pgproof demo` as people run it: the built program, a server of its own, and nothing left behind.
 
+#![allow(clippy::disallowed_methods)] // Tests are an edge.
+
 mod support;
 
 use serde_json::Value;

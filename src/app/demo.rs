@@ -58,7 +58,7 @@ pub async fn run(args: &Demo, common: &Common) -> Result<u8> {
     output::check(common)?;
     let config = settings(common)?;
     let explain_args = explain_args()?;
-    let (sources, titles) = statements()?;
+    let sources = statements()?;
     let started = Instant::now();
     let interrupt = Interrupt::on_signals()?;
     let progress = Progress::spinner(common.quiet);
@@ -83,8 +83,7 @@ pub async fn run(args: &Demo, common: &Common) -> Result<u8> {
     }
     let mut report = analyse(&capture, &config)?;
     for statement in &mut report.statements {
-        let title = titles.iter().find(|(line, _)| Some(*line) == statement.origin.line);
-        statement.title = title.map(|(_, title)| title.clone());
+        statement.title = statement.origin.line.and_then(title);
     }
     let mut end = format!("done in {}", duration(ms_since(started)));
     drop(server);
@@ -118,15 +117,16 @@ fn explain_args() -> Result<Explain> {
     }
 }
 
-/// The statements, and for the line of each what its comment says.
-fn statements() -> Result<(Vec<input::Source>, Vec<(usize, String)>)> {
+fn statements() -> Result<Vec<input::Source>> {
     let (mut sources, mut gaps) = (Vec::new(), Vec::new());
     input::from_text(QUERIES, "the demo's queries", None, &mut sources, &mut gaps)?;
-    let lines: Vec<&str> = QUERIES.lines().collect();
-    let comment = |line: usize| lines.get(line.checked_sub(2)?)?.strip_prefix("-- ").map(str::to_owned);
-    let titles =
-        sources.iter().filter_map(|s| s.origin.line).filter_map(|l| Some((l, comment(l)?))).collect();
-    Ok((sources, titles))
+    Ok(sources)
+}
+
+/// What the comment above a statement says; `line` is the statement's first, counted from 1.
+fn title(line: usize) -> Option<String> {
+    let above = QUERIES.lines().nth(line.checked_sub(2)?)?;
+    above.strip_prefix("-- ").map(str::to_owned)
 }
 
 async fn connect(scratch: &scratch::Server, database: &str, interrupt: &Interrupt) -> Result<Server> {
@@ -212,10 +212,12 @@ mod tests {
 
     #[test]
     fn every_query_says_what_was_wanted() {
-        let (sources, titles) = statements().unwrap();
+        let sources = statements().unwrap();
         assert!(sources.len() >= 12);
-        assert_eq!(sources.len(), titles.len());
-        assert!(titles.iter().all(|(_, title)| title.ends_with('.')), "{titles:?}");
+        for source in sources {
+            let title = source.origin.line.and_then(title);
+            assert!(title.is_some_and(|t| t.ends_with('.')), "{}", source.statement.text);
+        }
         assert!(explain_args().is_ok());
     }
 }
