@@ -9,12 +9,12 @@ use crate::analyse::analyse;
 use crate::cli::{Cli, Command, Common, Demo, Explain};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::{ConnectOptions, Environment, Flags, Interrupt, Server};
+use crate::render::text::wrap;
 use crate::scratch;
 use crate::sql;
 use crate::units::{Bytes, Millis};
 use crate::words::{counted, duration, size};
 use clap::Parser;
-use std::fmt::Write as _;
 use std::time::Instant;
 
 /// The schema and the rows, in terms of the setting `shop.orders`.
@@ -23,6 +23,8 @@ const SHOP: &str = include_str!("demo/shop.sql");
 const QUERIES: &str = include_str!("demo/queries.sql");
 
 const DATABASE: &str = "shop";
+/// Columns of the introduction: it fits every terminal.
+const WIDTH: usize = 80;
 
 /// A stock server but for three things: loading is quick, autovacuum does not mend what we show, and plans do
 /// not depend on whether this build has JIT. (Asynchronous commits would be no quicker without fsync, and keep
@@ -179,21 +181,16 @@ async fn introduction(server: &Server, load: Millis) -> Result<String> {
         .collect();
     let total: i64 = tables.iter().filter_map(|row| number(row.get(1))).sum();
     let bytes = tables.first().and_then(|row| number(row.get(2))).unwrap_or(0);
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "A throwaway PostgreSQL {} holds a sample shop: {}, {}, loaded in {}.",
-        server.version().text,
+    let version = server.version().text.split_whitespace().next().unwrap_or_default();
+    let loaded = format!(
+        "A throwaway PostgreSQL {version} holds a sample shop of {} and {}, loaded in {}: {}.",
         counted(total as f64, "row"),
         size(Bytes(bytes)),
-        duration(load)
+        duration(load),
+        listed.join(", ")
     );
-    let _ = writeln!(text, "{}.", listed.join(", "));
-    let _ = writeln!(
-        text,
-        "Each of its queries is explained; what would help is tried in a transaction that is rolled back.\n"
-    );
-    Ok(text)
+    let next = "Each query is explained; what would help it is tried in a transaction that is rolled back.";
+    Ok(format!("{}\n{}\n\n", wrap(&loaded, WIDTH, "", ""), wrap(next, WIDTH, "", "")))
 }
 
 /// Hands the server over to the user, and says how to reach and how to stop it.
