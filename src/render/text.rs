@@ -346,7 +346,7 @@ pub(super) fn shorten(text: &str, width: usize) -> String {
 }
 
 /// Breaks a sentence at spaces; a word longer than the line stays whole.
-fn wrap(text: &str, width: usize, first: &str, rest: &str) -> String {
+pub(crate) fn wrap(text: &str, width: usize, first: &str, rest: &str) -> String {
     let mut out = first.to_owned();
     let mut column = first.chars().count();
     let mut fresh = true;
