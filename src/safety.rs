@@ -32,7 +32,6 @@ const ACTS_OUTSIDE: &[&str] = &[
     "pg_create_physical_replication_slot",
     "pg_create_restore_point",
     "pg_drop_replication_slot",
-    "pg_execute_server_program",
     "pg_file_unlink",
     "pg_file_write",
     "pg_log_backend_memory_contexts",
