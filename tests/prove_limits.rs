@@ -145,3 +145,46 @@ fn work_mem_is_tried_for_our_transaction_alone() {
         assert_eq!(query_text(&shop.url, "SHOW work_mem")[0][0].as_deref(), Some("64kB"));
     }
 }
+
+#[test]
+fn fresh_statistics_are_tried_and_the_counters_stay() {
+    for major in ends() {
+        let shop = server(major).database();
+        // Planned as ten rows and one per customer, 40,000 of which are there: each fetches the customer anew.
+        fill(
+            &shop.url,
+            "CREATE TABLE customers (id int PRIMARY KEY, name text);\n\
+             INSERT INTO customers SELECT i, 'customer ' || i FROM generate_series(1, 60000) i;\n\
+             ANALYZE customers;\n\
+             CREATE TABLE visits (customer_id int, kind int, note text) WITH (autovacuum_enabled = off);\n\
+             INSERT INTO visits SELECT i, i % 1000, 'note ' || i FROM generate_series(1, 60000) i;\n\
+             ANALYZE visits;\n\
+             UPDATE visits SET kind = 7",
+        );
+        let before = catalog(&shop.url);
+        let sql = "SELECT count(name) FROM visits JOIN customers ON id = customer_id WHERE kind = 7";
+        let run = explain(&shop.url, sql, &["--prove", "rollback"]);
+        let report = run.json();
+        let proposals = report["proposals"].as_array().expect("proposals");
+        let analyze = proposals.iter().find(|p| p["kind"] == "analyze").unwrap_or_else(|| panic!("{run}"));
+        assert_eq!(analyze["verdict"]["method"], "rollback", "{run}");
+        assert_ne!(analyze["verdict"]["outcome"], "not-tried", "{run}");
+        let modified = |rows: Vec<Vec<Option<String>>>| -> Vec<_> {
+            rows.into_iter().filter(|row| row[0].as_deref() != Some("size")).collect()
+        };
+        assert_eq!(modified(catalog(&shop.url)), modified(before), "{run}");
+    }
+}
+
+#[test]
+fn an_index_that_is_used_and_does_not_help_is_not_recommended() {
+    for major in ends() {
+        let shop = shop(major, FEW);
+        // Nearly all of the time goes where no index helps.
+        let sql = "SELECT count(*), (SELECT sum(sqrt(n)) FROM generate_series(1, 400000) n) FROM orders \
+                   WHERE user_id = 124 AND created_at > now() - interval '300 days'";
+        let run = explain(&shop.url, sql, &["--prove", "rollback", "--runs", "3"]);
+        assert_eq!((run.code, run.verdict().0.as_str()), (Some(0), "no-better"), "{run}");
+        assert_eq!(run.proposal()["verdict"]["method"], "rollback", "{run}");
+    }
+}

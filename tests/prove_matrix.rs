@@ -196,7 +196,7 @@ impl Cell<'_> {
         let mut child = start(&through(&observed), &words);
         let mut reader = None;
         let ended = |child: &mut Child| child.try_wait().is_ok_and(|status| status.is_some());
-        let mut reach = |child: &mut Child, what: &str, there: &dyn Fn() -> bool| {
+        let reach = |child: &mut Child, what: &str, there: &dyn Fn() -> bool| {
             let child = Mutex::new(child);
             eventually(&format!("{name}: {what}"), || {
                 assert!(!ended(&mut child.lock().expect("ours")), "{name}: it ended before {what}");
