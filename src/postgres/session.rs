@@ -4,7 +4,7 @@
 
 use super::connect::{Connection, Notice};
 use super::interrupt::Interrupt;
-use super::server::{Manager, Shared};
+use super::server::{Manager, Shared, Version};
 use super::server_error::{is_cancel, is_lost, statement_error};
 use super::templates::{self, COMMIT, Guards, ROLLBACK, marked};
 use crate::error::{Error, Kind, Result};
@@ -113,7 +113,14 @@ impl Session {
     /// As the server says; the transaction is then closed again.
     pub async fn begin(&mut self, guards: &Guards, extra: &[(&str, String)]) -> Result<()> {
         self.in_transaction = true;
-        let begun = self.batch("begin a transaction", &templates::begin(guards, extra)).await;
+        // The role's own limit on a whole transaction (17+) would close the connection; each statement has ours.
+        let version =
+            self.connection().parameters.get("server_version").and_then(|text| Version::parse(text));
+        let whole = "transaction_timeout";
+        let own = version.is_some_and(|v| v.major() >= 17) && extra.iter().all(|(name, _)| *name != whole);
+        let no_limit = own.then(|| (whole, "0".to_owned()));
+        let extra: Vec<(&str, String)> = no_limit.into_iter().chain(extra.iter().cloned()).collect();
+        let begun = self.batch("begin a transaction", &templates::begin(guards, &extra)).await;
         if begun.is_err() {
             let _ = self.rollback().await;
         }
