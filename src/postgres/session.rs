@@ -113,12 +113,12 @@ impl Session {
     /// As the server says; the transaction is then closed again.
     pub async fn begin(&mut self, guards: &Guards, extra: &[(&str, String)]) -> Result<()> {
         self.in_transaction = true;
-        // The role's own limit on a whole transaction (17+) would close the connection; each statement has ours.
+        // The role's own limit on a whole transaction (17+) would close the connection; each statement has ours. One
+        // of ours in `extra` comes second: a timer that runs is stopped by 0 alone.
         let version =
             self.connection().parameters.get("server_version").and_then(|text| Version::parse(text));
-        let whole = "transaction_timeout";
-        let own = version.is_some_and(|v| v.major() >= 17) && extra.iter().all(|(name, _)| *name != whole);
-        let no_limit = own.then(|| (whole, "0".to_owned()));
+        let limited = version.is_some_and(|version| version.major() >= 17);
+        let no_limit = limited.then(|| ("transaction_timeout", "0".to_owned()));
         let extra: Vec<(&str, String)> = no_limit.into_iter().chain(extra.iter().cloned()).collect();
         let begun = self.batch("begin a transaction", &templates::begin(guards, &extra)).await;
         if begun.is_err() {
