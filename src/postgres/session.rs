@@ -5,7 +5,7 @@
 use super::connect::Notice;
 use super::interrupt::Interrupt;
 use super::pool::Pooled;
-use super::server::Shared;
+use super::server::{Shared, Version};
 use super::server_error::{is_cancel, is_lost, statement_error};
 use super::templates::{self, COMMIT, Guards, ROLLBACK, marked};
 use crate::error::{Error, Kind, Result};
@@ -112,7 +112,14 @@ impl Session {
     /// As the server says; the transaction is then closed again.
     pub async fn begin(&mut self, guards: &Guards, extra: &[(&str, String)]) -> Result<()> {
         self.in_transaction = true;
-        let begun = self.batch("begin a transaction", &templates::begin(guards, extra)).await;
+        // The role's own limit on a whole transaction (17+) would close the connection; each statement has ours. One
+        // of ours in `extra` comes second: a timer that runs is stopped by 0 alone.
+        let version =
+            self.connection().beside.parameters.get("server_version").and_then(|text| Version::parse(text));
+        let limited = version.is_some_and(|version| version.major() >= 17);
+        let no_limit = limited.then(|| ("transaction_timeout", "0".to_owned()));
+        let extra: Vec<(&str, String)> = no_limit.into_iter().chain(extra.iter().cloned()).collect();
+        let begun = self.batch("begin a transaction", &templates::begin(guards, &extra)).await;
         if begun.is_err() {
             let _ = self.rollback().await;
         }

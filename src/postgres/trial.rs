@@ -127,12 +127,13 @@ impl<'a> Trial<'a> {
             let _ = self.undo().await;
         }
         match (self.fatal.take(), self.stuck.take()) {
-            (Some(fatal), Some(stuck)) => {
+            // An interrupt has its own exit code only where everything was undone.
+            (Some(fatal), Some(stuck)) if fatal.kind() != Kind::Interrupted => {
                 let left = stuck.advice().unwrap_or("run `pgproof doctor`");
                 let text = format!("{stuck}: {left}");
                 Err(fatal.help(text))
             }
-            (Some(error), None) | (None, Some(error)) => Err(error),
+            (_, Some(error)) | (Some(error), None) => Err(error),
             (None, None) => Ok(()),
         }
     }
