@@ -18,9 +18,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The major whose captures are kept.
-const RECORDED: u32 = 15;
-
 /// Servers at work at once: a case is mostly one busy backend.
 const AT_ONCE: usize = 2;
 
@@ -78,8 +75,8 @@ fn run(major: u32, rule: &str, case: &Case) -> Result<(), String> {
     if let Some(difference) = cases::difference(&report, case) {
         return Err(difference);
     }
-    if major == RECORDED && std::env::var_os("PGPROOF_RECORD").is_some() {
-        record(rule, case, major, &text);
+    if major == cases::recorded(case) && std::env::var_os("PGPROOF_RECORD").is_some() {
+        record(rule, case, &text);
     }
     prove(&db, case, &settings, &report)?;
     if let Some(fix) = &case.fix {
@@ -188,11 +185,11 @@ fn pieces(sql: &str) -> Vec<String> {
     pgproof::sql::split(sql).expect("SQL that can be split").iter().map(|p| p.text.to_owned()).collect()
 }
 
-fn record(rule: &str, case: &Case, major: u32, text: &str) {
+fn record(rule: &str, case: &Case, text: &str) {
     let capture: serde_json::Value = serde_json::from_str(text).expect("a capture is JSON");
     let value =
         serde_json::json!({ "case": case.name, "made_from": cases::made_from(case), "capture": capture });
-    let path = cases::recording(rule, case, major);
+    let path = cases::recording(rule, case);
     std::fs::create_dir_all(path.parent().expect("in a folder")).expect("make the folder of the captures");
     std::fs::write(&path, format!("{value}\n")).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }

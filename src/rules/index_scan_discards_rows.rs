@@ -2,7 +2,7 @@
 //!
 //! Refuses to count rows that a lossy bitmap rechecked: that is memory, not a missing key.
 
-use super::support::{TableScan, by_table, rescanning_loop};
+use super::support::{TableScan, by_table, filter_help, rescanning_loop};
 use super::{Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
@@ -71,7 +71,8 @@ fn discards(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
         "Index Only Scan" => format!("{} go into index entries that are thrown away: {filter}", duration(time * share)),
         _ => format!("{} go into heap pages visited in vain: {filter}", duration(time * share)),
     };
-    found.help = "an index that also holds the filter's columns finds only the rows that are kept".to_owned();
+    let help = "an index that also holds the filter's columns finds only the rows that are kept";
+    found.help = filter_help(ctx, node, help);
     found.index = index;
     found.evidence = vec![
         Evidence::data("rows kept", kept, "rows"),

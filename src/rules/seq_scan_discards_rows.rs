@@ -2,7 +2,7 @@
 //!
 //! Refuses to speak of scans that a nested loop repeats: `nested-loop-rescans` tells that story.
 
-use super::support::{TableScan, by_table, own_cost_share, planned_processes, rescanning_loop};
+use super::support::{TableScan, by_table, filter_help, own_cost_share, planned_processes, rescanning_loop};
 use super::{Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
@@ -99,12 +99,12 @@ fn help(ctx: &PlanContext, node: &Node) -> String {
             "compare the column with a value of its own type: the cast in {} keeps its index from being used",
             test.left.text
         ),
-        None => "an index on the filter's columns reads only the rows that are kept".to_owned(),
+        None => filter_help(ctx, node, "an index on the filter's columns reads only the rows that are kept"),
     }
 }
 
 /// Discarded by the hash join that the scan feeds.
-fn joined(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Finding> {
+fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> Option<Finding> {
     let join = ctx.above(scan.at.id, &["Hash", "Gather", "Gather Merge"])?;
     let inner_joins = ["Inner", "Semi", "Right Semi"];
     if join.kind != "Hash Join" || !inner_joins.contains(&join.detail.join_type.as_deref()?) {
@@ -149,11 +149,11 @@ fn joined(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Findin
 }
 
 /// An index on the join column is there, and the planner did not want it: `estimate-drift` tells why.
-fn indexed(ctx: &PlanContext, scan: &Node, join: &Node) -> bool {
+fn indexed<'a>(ctx: &PlanContext<'a>, scan: &'a Node, join: &Node) -> bool {
     let Some(relation) = ctx.relation(scan) else { return false };
     let conditions = ctx.join_conditions(join);
     let sides = conditions.iter().flat_map(|c| c.conjuncts()).flat_map(|t| [Some(&t.left), t.right.as_ref()]);
-    let ours = sides.flatten().filter_map(|o| o.column()).filter(|c| c.qualifier == scan.detail.alias);
+    let ours = sides.flatten().filter_map(|o| o.column()).filter(|c| c.qualifier.as_deref() == ctx.outer_alias(scan));
     let mut leading = relation.indexes.iter().filter(|i| i.usable && i.predicate.is_none()).filter_map(|i| i.keys.first());
     let columns: Vec<&str> = ours.map(|c| c.name.as_str()).collect();
     leading.any(|key| key.column && columns.contains(&key.text.as_str()))

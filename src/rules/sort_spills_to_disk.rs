@@ -50,7 +50,7 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
     let time = ctx.self_time(node.id)?;
     let saves = time * tuning.get("recoverable-share");
     let rows = ctx.plan.children(node.id).next().and_then(|c| ctx.facts_of(c.id).rows_total)?.0;
-    let needed = memory_for(spill.largest, rows_of_largest(ctx, node, &spill, rows), ctx.server.map_or(13, |s| s.major()));
+    let needed = memory_for(spill.largest, rows_of_largest(ctx, node, &spill, rows), ctx.server.map_or(13, |s| s.major()), node.detail.output.len() == 1);
     let current = ctx.server.and_then(|s| s.bytes("work_mem"));
     let mut found = finding(&SPEC, ctx, node).recovering(ctx, saves);
     found.what = format!(
@@ -102,11 +102,20 @@ fn rows_of_largest(ctx: &PlanContext, node: &Node, spill: &Spill, rows: f64) -> 
     (sorted / groups.groups.max(1.0) * spill.largest.0 as f64 / average).min(rows)
 }
 
+/// Bytes per row of a sort of bare values on tape: the value (8), its length (4), a part of the block's end. A
+/// whole row with one small column takes 14.
+const DATUM_ON_TAPE: f64 = 13.0;
+
 /// Memory that keeps a sort of `rows` rows, which took `disk` on tape, in memory (tuplesort.c): a tape holds a
 /// row without 6 bytes of its in-memory header; memory adds 24 bytes of `SortTuple` and what the allocator of
 /// that major rounds to (powers of two up to 14, a chunk header up to 16). One tenth on top.
-fn memory_for(disk: Bytes, rows: f64, major: u32) -> Bytes {
-    let tuple = align(disk.0 as f64 / rows.max(1.0) + 6.0);
+/// A `single` column that is passed by value (15+) has no row beside its `SortTuple`.
+fn memory_for(disk: Bytes, rows: f64, major: u32, single: bool) -> Bytes {
+    let on_tape = disk.0 as f64 / rows.max(1.0);
+    if single && on_tape < DATUM_ON_TAPE {
+        return Bytes((24.0 * rows * 1.1) as i64 + (1 << 20));
+    }
+    let tuple = align(on_tape + 6.0);
     let chunk = match major {
         0..=14 => (tuple as u64).next_power_of_two() as f64 + 16.0,
         15 => tuple + 16.0,

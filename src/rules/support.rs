@@ -7,6 +7,7 @@ use crate::context::PlanContext;
 use crate::facts::NodeFacts;
 use crate::finding::{Confidence, Finding, Severity};
 use crate::plan::{Node, Relationship};
+use crate::sql::condition::{Comparison, Condition, Operand, Test, condition};
 use crate::units::Millis;
 
 /// A finding of `spec` at `node` with its place filled in; the sentences and numbers are the rule's.
@@ -102,6 +103,45 @@ impl<'a> TableScan<'a> {
         let mut found = finding(spec, ctx, self.at);
         found.relation = Some(self.name.clone());
         found
+    }
+}
+
+/// What to do about a filter that discards rows: `with_index` where a B-tree index could test part of it.
+pub(super) fn filter_help(ctx: &PlanContext, scan: &Node, with_index: &str) -> String {
+    let filter = scan.detail.filter.as_deref().map(condition);
+    let tests = filter.iter().flat_map(Condition::conjuncts);
+    let comparisons: Vec<&Test> = tests.filter(|t| t.comparison != Comparison::IsNotNull).collect();
+    let operator = |t: &Test| match &t.comparison {
+        Comparison::Operator(operator) => Some(operator.clone()),
+        _ => None,
+    };
+    if ctx.scan_conditions(scan).is_empty() || comparisons.iter().any(|t| usable(t)) {
+        return with_index.to_owned();
+    }
+    if matches!(filter, Some(Condition::Or(_))) {
+        return "no single index answers an OR: an index for each of its sides can be combined by a bitmap"
+            .to_owned();
+    }
+    let operators: Vec<String> = comparisons.iter().filter_map(|t| operator(t)).collect();
+    let any = |of: &[&str]| operators.iter().any(|o| of.contains(&o.as_str()));
+    if any(&["~~", "~~*", "~", "~*"]) {
+        "a B-tree index cannot search inside text: a trigram index (pg_trgm) can".to_owned()
+    } else if any(&["@>", "<@", "&&", "?", "?|", "?&", "@@", "@?"]) {
+        "a B-tree index cannot test this operator: a GIN or GiST index on the column can".to_owned()
+    } else {
+        "no index can test this filter as it is written: compare a column with a value".to_owned()
+    }
+}
+
+/// A test that a B-tree index can answer, on a column or on an expression.
+fn usable(test: &Test) -> bool {
+    match &test.comparison {
+        Comparison::Other | Comparison::IsNotNull => false,
+        Comparison::Operator(operator) => {
+            let pattern = test.right.as_ref().and_then(Operand::literal);
+            operator == "~~" && pattern.is_some_and(|p| !p.starts_with(['%', '_']))
+        }
+        _ => true,
     }
 }
 

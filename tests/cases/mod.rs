@@ -110,11 +110,16 @@ pub fn made_from(case: &Case) -> String {
     sql::hex(hash)
 }
 
+/// The major whose capture of a case is kept: 15, or the first that the case is about.
+pub fn recorded(case: &Case) -> u32 {
+    if case.covers(15) { 15 } else { (13..=18).find(|major| case.covers(*major)).unwrap_or(15) }
+}
+
 /// Where the recording of a case is kept.
-pub fn recording(rule: &str, case: &Case, major: u32) -> PathBuf {
+pub fn recording(rule: &str, case: &Case) -> PathBuf {
     let words = case.name.to_lowercase();
     let words: Vec<&str> =
         words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures").join(rule);
-    folder.join(format!("{}.{major}.json", words.join("-")))
+    folder.join(format!("{}.json", words.join("-")))
 }
