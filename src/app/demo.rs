@@ -9,12 +9,12 @@ use crate::analyse::analyse;
 use crate::cli::{Cli, Command, Common, Demo, Explain};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::{ConnectOptions, Environment, Flags, Interrupt, Server};
+use crate::render::text::wrap;
 use crate::scratch;
 use crate::sql;
 use crate::units::{Bytes, Millis};
 use crate::words::{counted, duration, size};
 use clap::Parser;
-use std::fmt::Write as _;
 use std::time::Instant;
 
 /// The schema and the rows, in terms of the setting `shop.orders`.
@@ -23,16 +23,18 @@ const SHOP: &str = include_str!("demo/shop.sql");
 const QUERIES: &str = include_str!("demo/queries.sql");
 
 const DATABASE: &str = "shop";
+/// Columns of the introduction: it fits every terminal.
+const WIDTH: usize = 80;
 
 /// A stock server but for three things: loading is quick, autovacuum does not mend what we show, and plans do
-/// not depend on whether this build has JIT.
-const SETTINGS: [(&str, &str); 7] = [
+/// not depend on whether this build has JIT. (Asynchronous commits would be no quicker without fsync, and keep
+/// VACUUM from marking fresh pages as all-visible.)
+const SETTINGS: [(&str, &str); 6] = [
     ("autovacuum", "off"),
     ("jit", "off"),
     ("wal_level", "minimal"),
     ("max_wal_senders", "0"),
     ("full_page_writes", "off"),
-    ("synchronous_commit", "off"),
     ("max_wal_size", "4GB"),
 ];
 
@@ -58,7 +60,7 @@ pub async fn run(args: &Demo, common: &Common) -> Result<u8> {
     output::check(common)?;
     let config = settings(common)?;
     let explain_args = explain_args()?;
-    let (sources, titles) = statements()?;
+    let sources = statements()?;
     let started = Instant::now();
     let interrupt = Interrupt::on_signals()?;
     let progress = Progress::spinner(common.quiet);
@@ -83,8 +85,7 @@ pub async fn run(args: &Demo, common: &Common) -> Result<u8> {
     }
     let mut report = analyse(&capture, &config)?;
     for statement in &mut report.statements {
-        let title = titles.iter().find(|(line, _)| Some(*line) == statement.origin.line);
-        statement.title = title.map(|(_, title)| title.clone());
+        statement.title = statement.origin.line.and_then(title);
     }
     let mut end = format!("done in {}", duration(ms_since(started)));
     drop(server);
@@ -118,15 +119,16 @@ fn explain_args() -> Result<Explain> {
     }
 }
 
-/// The statements, and for the line of each what its comment says.
-fn statements() -> Result<(Vec<input::Source>, Vec<(usize, String)>)> {
+fn statements() -> Result<Vec<input::Source>> {
     let (mut sources, mut gaps) = (Vec::new(), Vec::new());
     input::from_text(QUERIES, "the demo's queries", None, &mut sources, &mut gaps)?;
-    let lines: Vec<&str> = QUERIES.lines().collect();
-    let comment = |line: usize| lines.get(line.checked_sub(2)?)?.strip_prefix("-- ").map(str::to_owned);
-    let titles =
-        sources.iter().filter_map(|s| s.origin.line).filter_map(|l| Some((l, comment(l)?))).collect();
-    Ok((sources, titles))
+    Ok(sources)
+}
+
+/// What the comment above a statement says; `line` is the statement's first, counted from 1.
+fn title(line: usize) -> Option<String> {
+    let above = QUERIES.lines().nth(line.checked_sub(2)?)?;
+    above.strip_prefix("-- ").map(str::to_owned)
 }
 
 async fn connect(scratch: &scratch::Server, database: &str, interrupt: &Interrupt) -> Result<Server> {
@@ -179,21 +181,16 @@ async fn introduction(server: &Server, load: Millis) -> Result<String> {
         .collect();
     let total: i64 = tables.iter().filter_map(|row| number(row.get(1))).sum();
     let bytes = tables.first().and_then(|row| number(row.get(2))).unwrap_or(0);
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "A throwaway PostgreSQL {} holds a sample shop: {}, {}, loaded in {}.",
-        server.version().text,
+    let version = server.version().text.split_whitespace().next().unwrap_or_default();
+    let loaded = format!(
+        "A throwaway PostgreSQL {version} holds a sample shop of {} and {}, loaded in {}: {}.",
         counted(total as f64, "row"),
         size(Bytes(bytes)),
-        duration(load)
+        duration(load),
+        listed.join(", ")
     );
-    let _ = writeln!(text, "{}.", listed.join(", "));
-    let _ = writeln!(
-        text,
-        "Each of its queries is explained; what would help is tried in a transaction that is rolled back.\n"
-    );
-    Ok(text)
+    let next = "Each query is explained; what would help it is tried in a transaction that is rolled back.";
+    Ok(format!("{}\n{}\n\n", wrap(&loaded, WIDTH, "", ""), wrap(next, WIDTH, "", "")))
 }
 
 /// Hands the server over to the user, and says how to reach and how to stop it.
@@ -212,10 +209,12 @@ mod tests {
 
     #[test]
     fn every_query_says_what_was_wanted() {
-        let (sources, titles) = statements().unwrap();
+        let sources = statements().unwrap();
         assert!(sources.len() >= 12);
-        assert_eq!(sources.len(), titles.len());
-        assert!(titles.iter().all(|(_, title)| title.ends_with('.')), "{titles:?}");
+        for source in sources {
+            let title = source.origin.line.and_then(title);
+            assert!(title.is_some_and(|t| t.ends_with('.')), "{}", source.statement.text);
+        }
         assert!(explain_args().is_ok());
     }
 }

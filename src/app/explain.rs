@@ -50,7 +50,8 @@ pub async fn run(args: &Explain, common: &Common) -> Result<u8> {
     }
 }
 
-/// Observes every statement and tries what is proposed. Returns the capture and the first statement's failure.
+/// Observes every statement and tries what is proposed. Returns the capture and the first failure: what was observed
+/// before an interrupt or a lost connection is worth a report.
 pub async fn observe_all(
     server: &Server,
     sources: &[input::Source],
@@ -64,15 +65,21 @@ pub async fn observe_all(
     capture.gaps = gaps;
     let mut failure = None;
     let building = matches!(args.proof.prove, Prove::Rollback | Prove::Concurrently);
+    // Before anything is observed: an index that a killed trial left would serve the statement, and hide its need.
+    let lines = prove::clean_up(server, &observe::guards(args), building, progress).await?;
+    lines.iter().for_each(|line| progress.announce(&format!("note: {line}")));
     for (number, source) in sources.iter().enumerate() {
         progress.step(format!("explaining statement {} of {}", number + 1, sources.len()));
         let observed = observe::observe(server, source, args, &mut capture).await;
         if let Err(error) = observed {
-            // Without a connection, or asked to stop, there is nothing more to be had.
-            if matches!(error.kind(), Kind::Connect | Kind::Interrupted | Kind::Usage) || sources.len() == 1 {
+            if error.kind() == Kind::Usage || sources.len() == 1 {
                 return Err(error);
             }
             capture.gaps.push(failed(source, &error));
+            // Without a connection, or asked to stop, there is nothing more to be had.
+            if matches!(error.kind(), Kind::Connect | Kind::Interrupted) {
+                return Ok((capture, Some(error)));
+            }
             failure.get_or_insert(error);
         }
     }
@@ -80,14 +87,8 @@ pub async fn observe_all(
         return Ok((capture, failure));
     }
     let report = analyse(&capture, config)?;
-    if building && !report.proposals.is_empty() {
-        // Writing role and primary permitting; a standby has none to drop.
-        let standby = capture.server.as_ref().is_some_and(|s| s.in_recovery);
-        let lines = prove::leftovers(server, !standby, progress).await?;
-        lines.iter().for_each(|line| progress.announce(&format!("note: {line}")));
-    }
-    prove::prove(server, &report, &mut capture, args, interrupt, progress).await?;
-    Ok((capture, failure))
+    let proven = prove::prove(server, &report, &mut capture, args, interrupt, progress).await;
+    Ok((capture, proven.err().or(failure)))
 }
 
 fn failed(source: &input::Source, error: &Error) -> Gap {

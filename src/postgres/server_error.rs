@@ -80,8 +80,20 @@ fn advice(code: &str) -> Option<&'static str> {
     })
 }
 
-/// Like [`server_error`], and where the server pointed into `sql`, with the place.
-pub(super) fn statement_error(doing: &str, error: tokio_postgres::Error, sql: &str, marker: usize) -> Error {
+/// Like [`server_error`], and where the server pointed into `sql`, with the place. A cancelled statement is an
+/// interrupt only if somebody `asked` us to stop: a DBA may cancel one of ours as well.
+pub(super) fn statement_error(
+    doing: &str,
+    error: tokio_postgres::Error,
+    sql: &str,
+    marker: usize,
+    asked: bool,
+) -> Error {
+    if let Some(reported) = error.as_db_error().filter(|_| !asked && is_cancel(&error)) {
+        let ours = Error::new(Kind::Server, doing).sqlstate(reported.code().code());
+        return with_causes(ours, reported_lines(reported))
+            .help("somebody cancelled it on the server (pg_cancel_backend)");
+    }
     let place = error.as_db_error().and_then(|reported| match reported.position() {
         // The server counts characters from 1, over the marker that we put in front.
         Some(ErrorPosition::Original(at)) => {

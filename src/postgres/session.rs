@@ -133,6 +133,21 @@ impl Session {
         ended
     }
 
+    /// Undoes the transaction and then runs `sql`, in one message: also where the transaction has failed, and on
+    /// the same server process behind a pooler.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn rollback_and(&mut self, sql: &str) -> Result<()> {
+        let shielded = std::mem::replace(&mut self.shielded, true);
+        let ended = self.batch("roll back", &format!("{ROLLBACK}; {sql}")).await;
+        self.shielded = shielded;
+        if ended.is_ok() {
+            self.in_transaction = false;
+        }
+        ended
+    }
+
     /// Keeps what the transaction did.
     ///
     /// # Errors
@@ -149,6 +164,25 @@ impl Session {
     pub fn uninterruptible(&mut self) -> &mut Self {
         self.shielded = true;
         self
+    }
+
+    /// Statements from here on carry this phase in their marker.
+    pub fn mark(&mut self, phase: &'static str) -> &mut Self {
+        self.phase = phase;
+        self
+    }
+
+    /// Stops the statement that somebody gave up waiting for, and waits for its end.
+    ///
+    /// # Errors
+    /// [`Kind::Connect`] when it does not end: the connection is then closed with this session.
+    pub async fn stop(&self, doing: &str) -> Result<()> {
+        if !self.unfinished.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let work = Box::pin(async move { self.connection().client.simple_query("").await }) as Work<'_, _>;
+        // The cancel may also hit our own empty statement, which is as good an end.
+        self.send_after_abandoned(doing, work).await.map(drop)
     }
 
     /// The connection is closed after use: it will carry settings that no other task should see.
@@ -243,7 +277,10 @@ impl Session {
     /// Sends one statement or batch. Unless shielded, an interrupt cancels it; once shielded, a cancel request
     /// that was too late for its own statement does not count against the next one.
     async fn send<'s, T>(&'s self, doing: &str, sql: &str, work: impl Fn() -> Work<'s, T>) -> Result<T> {
-        let explain = |error| statement_error(doing, error, sql, marked(self.phase, "").chars().count());
+        let explain = |error| {
+            let asked = self.shared.interrupt.is_raised();
+            statement_error(doing, error, sql, marked(self.phase, "").chars().count(), asked)
+        };
         if self.unfinished.load(Ordering::Relaxed) {
             return self.send_after_abandoned(doing, work()).await?.map_err(explain);
         }

@@ -5,16 +5,18 @@
 
 use super::definition::{IndexDefinition, Key};
 use super::name::index_name;
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Index, Relation, RelationKind};
 use crate::context::PlanContext;
 use crate::plan::Node;
-use crate::sql::condition::{Comparison, Operand, Shape, SortKey, Test, sort_key};
-use crate::sql::ident::quote;
+use crate::sql::condition::{Comparison, Operand, Shape, SortKey, Test, same_name, sort_key};
+use crate::sql::token::tokenize;
 
 /// A constant that at most this share of rows holds is worth a partial index.
 const RARE_SHARE: f64 = 0.1;
 /// A column with at most this many distinct values is a status, not an identity: its constants stay constant.
 const STATUS_VALUES: f64 = 20.0;
+/// One value must dominate, so that the others are exceptions (and not shops, of which there are ten).
+const COMMON_SHARE: f64 = 0.5;
 /// Rows that one probe may still leave before another key is worth its width.
 const ENOUGH_ROWS: f64 = 2.0;
 /// INCLUDE pays only for many rows, few narrow columns and a table that is mostly all-visible.
@@ -22,6 +24,8 @@ const INCLUDE_MIN_ROWS: f64 = 1_000.0;
 const INCLUDE_MAX_COLUMNS: usize = 3;
 const INCLUDE_MAX_BYTES: f64 = 32.0;
 const INCLUDE_MIN_VISIBLE: f64 = 0.9;
+/// Nodes that compute their own output, so that they do not care how wide their input is.
+const PROJECTING: &[&str] = &["Aggregate", "Group", "Nested Loop", "Hash Join", "Merge Join"];
 
 /// An index worth trying.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,8 +58,17 @@ struct Usable {
     /// `= ANY`: equality, but the order of later keys is lost.
     any: Vec<Key>,
     range: Vec<Key>,
-    /// Constants that are worth a WHERE clause, with the share of rows that meet them.
-    partial: Vec<(String, f64)>,
+    /// Constants that are worth a WHERE clause.
+    partial: Vec<Rare>,
+}
+
+/// A test that few rows meet.
+struct Rare {
+    /// The test as a WHERE clause.
+    text: String,
+    key: Key,
+    /// Share of rows that meet it.
+    share: f64,
 }
 
 /// The index that the scan at `scan` asks for, with the conditions of `join` where that is given.
@@ -73,8 +86,12 @@ pub fn candidate(ctx: &PlanContext, scan: usize, join: Option<usize>) -> Result<
     let usable = usable(ctx, node, join, relation);
     let order = wanted_order(ctx, node, relation, &usable);
     let (keys, unordered, sorts) = arrange(&usable, order, rows(ctx, node, relation), emitted(node));
-    let predicates: Vec<&str> = usable.partial.iter().map(|(text, _)| text.as_str()).collect();
-    let share: f64 = usable.partial.iter().map(|(_, share)| share).product();
+    let predicates: Vec<&str> = usable.partial.iter().map(|rare| rare.text.as_str()).collect();
+    let share: f64 = usable.partial.iter().map(|rare| rare.share).product();
+    // Without a predicate an index does the same work where the rare columns are among its keys.
+    let plain: Vec<Key> =
+        usable.partial.iter().map(|rare| rare.key.clone()).chain(keys.iter().cloned()).collect();
+    let plain_unordered = unordered + usable.partial.len();
     let keys = match keys.is_empty() {
         true => partial_alone(relation, &usable).ok_or(WhyNot::NoCondition)?,
         false => keys,
@@ -89,9 +106,12 @@ pub fn candidate(ctx: &PlanContext, scan: usize, join: Option<usize>) -> Result<
         partitions: relation.partitions.clone(),
         partitioned: relation.kind == RelationKind::Partitioned,
     };
-    if let Some(live) =
-        [relation, leaf].iter().flat_map(|r| &r.indexes).find(|i| definition.served_by(i, unordered))
-    {
+    let plain = IndexDefinition { keys: plain, predicate: None, ..definition.clone() };
+    let serves = |live: &&Index| match live.predicate {
+        Some(_) => definition.served_by(live, unordered),
+        None => plain.served_by(live, plain_unordered),
+    };
+    if let Some(live) = [relation, leaf].iter().flat_map(|r| &r.indexes).find(serves) {
         return Err(WhyNot::Served(live.name.clone()));
     }
     definition.name =
@@ -130,10 +150,19 @@ fn usable(ctx: &PlanContext, node: &Node, join: Option<usize>, relation: &Relati
         }
     }
     if let Some(join) = join {
-        for condition in ctx.join_conditions(&ctx.plan.nodes[join]) {
-            for test in condition.conjuncts().into_iter().filter(|t| t.comparison == Comparison::Eq) {
-                sort_in(ctx, test, alias, relation, &mut usable);
-            }
+        let conditions = ctx.join_conditions(&ctx.plan.nodes[join]);
+        let tests: Vec<&Test> = conditions.iter().flat_map(|c| c.conjuncts()).collect();
+        let known = usable.equal.len();
+        tests
+            .iter()
+            .filter(|t| t.comparison == Comparison::Eq)
+            .for_each(|t| sort_in(ctx, t, alias, relation, &mut usable));
+        // A range helps only where nothing better narrows down the partners.
+        if usable.equal.len() == known {
+            tests
+                .iter()
+                .filter(|t| t.comparison.is_range())
+                .for_each(|t| sort_in(ctx, t, alias, relation, &mut usable));
         }
     }
     let mut seen: Vec<String> = Vec::new();
@@ -171,16 +200,17 @@ fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relat
     let Some(key) = key(ctx, left, relation) else { return };
     let frequency = |value: &str| {
         let statistics = relation.column(&key.text).filter(|_| key.column)?.statistics.as_ref()?;
-        let distinct = statistics.distinct(relation.rows.unwrap_or(0.0));
-        (distinct <= STATUS_VALUES).then(|| statistics.frequency(value).unwrap_or(0.0))
+        let status = statistics.distinct(relation.rows.unwrap_or(0.0)) <= STATUS_VALUES
+            && statistics.common_frequencies.first().is_some_and(|most| *most >= COMMON_SHARE);
+        status.then(|| statistics.frequency(value).unwrap_or(0.0))
     };
     let statistics = relation.column(&key.text).filter(|_| key.column).and_then(|c| c.statistics.as_ref());
     match comparison {
         Comparison::Eq => {
             let literal = right.and_then(Operand::literal);
-            match literal.as_deref().and_then(frequency) {
+            match literal.as_deref().filter(|value| written(ctx, value)).and_then(frequency) {
                 Some(share) if share <= RARE_SHARE && relation.partition_root.is_none() => {
-                    usable.partial.push((predicate(test, alias), share.max(0.0001)));
+                    usable.partial.push(rare(test, key, share));
                 }
                 _ => {
                     let share = statistics.map_or(0.01, |s| 1.0 / s.distinct(relation.rows.unwrap_or(1.0)));
@@ -190,15 +220,13 @@ fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relat
         }
         Comparison::AnyEq => usable.any.push(key),
         Comparison::IsNull => match statistics.map(|s| s.null_fraction) {
-            Some(share) if share <= RARE_SHARE => {
-                usable.partial.push((predicate(test, alias), share.max(0.0001)))
-            }
+            Some(share) if share <= RARE_SHARE => usable.partial.push(rare(test, key, share)),
             _ => {}
         },
         Comparison::IsTrue | Comparison::IsFalse if key.column => {
             let value = if comparison == Comparison::IsTrue { "t" } else { "f" };
             if let Some(share) = frequency(value).filter(|share| *share <= RARE_SHARE) {
-                usable.partial.push((predicate(test, alias), share.max(0.0001)));
+                usable.partial.push(rare(test, key, share));
             }
         }
         ref range if range.is_range() => usable.range.push(key),
@@ -215,8 +243,20 @@ fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relat
     }
 }
 
-/// A test as a WHERE clause of the table itself: the alias in front of columns goes.
-fn predicate(test: &Test, alias: Option<&str>) -> String {
+/// The constant stands in the statement itself; a parameter's value may be another one next time.
+fn written(ctx: &PlanContext, value: &str) -> bool {
+    let text = &ctx.statement.text;
+    let quoted = format!("'{}'", value.replace('\'', "''"));
+    let (tokens, _) = tokenize(text);
+    ctx.statement.parameters == 0 || tokens.iter().any(|t| [value, &quoted].contains(&t.text(text)))
+}
+
+fn rare(test: &Test, key: Key, share: f64) -> Rare {
+    Rare { text: predicate(test), key, share: share.max(0.0001) }
+}
+
+/// A test as a WHERE clause of the table itself: operands carry no alias.
+fn predicate(test: &Test) -> String {
     let text = match (&test.comparison, &test.right) {
         (Comparison::IsNull, _) => format!("{} IS NULL", test.left.text),
         (Comparison::IsTrue, _) => test.left.text.clone(),
@@ -224,7 +264,6 @@ fn predicate(test: &Test, alias: Option<&str>) -> String {
         (_, Some(right)) => format!("{} = {}", parenthesised(&test.left), right.text),
         _ => test.text.clone(),
     };
-    debug_assert!(alias.is_none_or(|a| !text.starts_with(&format!("{}.", quote(a)))));
     format!("({text})")
 }
 
@@ -259,7 +298,10 @@ fn key(ctx: &PlanContext, operand: &Operand, relation: &Relation) -> Option<Key>
 
 /// The order that a sort right above the scan makes, as keys; `None` where there is none we could give.
 fn wanted_order(ctx: &PlanContext, node: &Node, relation: &Relation, usable: &Usable) -> Option<Order> {
-    let sort = ctx.above(node.id, &["Gather", "Gather Merge", "Append", "Result"])?;
+    let sort = ctx.above(node.id, &["Gather", "Gather Merge", "Append", "Merge Append", "Result"])?;
+    if sort.kind == "Limit" {
+        return index_order(ctx, node, relation, sort, usable);
+    }
     if !["Sort", "Incremental Sort"].contains(&sort.kind.as_str()) {
         return None;
     }
@@ -271,6 +313,47 @@ fn wanted_order(ctx: &PlanContext, node: &Node, relation: &Relation, usable: &Us
     let emitted = ctx.facts_of(node.id).rows_total.map(|r| r.0);
     let wanted = limit.and_then(|l| ctx.facts_of(l.id).rows_total).map(|r| r.0);
     (!keys.is_empty()).then_some(Order { keys, limited: limit.is_some(), emitted, wanted })
+}
+
+/// The order in which an index scan hands rows to a LIMIT, where that can be the only reason for this index:
+/// no condition uses it. As many of its keys as the statement may have asked for.
+fn index_order(
+    ctx: &PlanContext,
+    node: &Node,
+    relation: &Relation,
+    limit: &Node,
+    usable: &Usable,
+) -> Option<Order> {
+    let detail = &node.detail;
+    let leaf = ctx.relation(node)?;
+    let index =
+        leaf.indexes.iter().find(|i| Some(&i.name) == detail.index.as_ref() && i.method == "btree")?;
+    if detail.index_cond.is_some() {
+        return None;
+    }
+    let backward = detail.scan_direction.as_deref() == Some("Backward");
+    let keys = index.keys.iter().map(|live| Key {
+        column: live.column,
+        descending: live.descending != backward,
+        nulls_first: live.nulls_first != backward,
+        ..Key::column(&live.text)
+    });
+    let wanted = |key: &Key| !key.column || mentions(&ctx.statement.text, &key.text);
+    let plain = index.keys.iter().all(|k| k.operator_class.is_none());
+    let keys: Vec<Key> =
+        keys.take_while(|k| plain && wanted(k) && relation.column(&k.text).is_some() == k.column).collect();
+    let keys: Vec<Key> =
+        keys.into_iter().filter(|k| !usable.equal.iter().any(|(e, _)| e.text == k.text)).collect();
+    let emitted = ctx.facts_of(limit.id).rows_total.map(|r| r.0);
+    (!keys.is_empty()).then_some(Order { keys, limited: true, emitted, wanted: emitted })
+}
+
+/// The statement has this name behind an ORDER BY.
+fn mentions(statement: &str, name: &str) -> bool {
+    let (tokens, _) = tokenize(statement);
+    let order =
+        tokens.windows(2).rposition(|w| w[0].is_word(statement, "order") && w[1].is_word(statement, "by"));
+    order.is_some_and(|at| tokens[at..].iter().any(|t| same_name(t.text(statement), name)))
 }
 
 struct Order {
@@ -367,7 +450,19 @@ fn include(ctx: &PlanContext, node: &Node, relation: &Relation, keys: &[Key]) ->
     let mut extra: Vec<String> = Vec::new();
     let alias = node.detail.alias.as_deref();
     let conditions = ctx.scan_conditions(node);
-    let outputs = node.detail.output.iter().map(|text| sort_key(text).operand);
+    // A scan below these may hand on whole rows, needed or not: the parent's own expressions say what is needed.
+    let parent = node.parent.map(|id| &ctx.plan.nodes[id]).filter(|parent| {
+        node.detail.output.len() == relation.columns.len() && PROJECTING.contains(&parent.kind.as_str())
+    });
+    let used: Vec<&String> = match parent {
+        Some(parent) => {
+            let joined = [&parent.detail.hash_cond, &parent.detail.merge_cond, &parent.detail.join_filter];
+            let texts = parent.detail.output.iter().chain(&parent.detail.group_key);
+            texts.chain(joined.into_iter().flatten()).chain(&parent.detail.filter).collect()
+        }
+        None => node.detail.output.iter().collect(),
+    };
+    let outputs = used.into_iter().map(|text| sort_key(text).operand);
     let tested = conditions
         .iter()
         .flat_map(|c| c.tests())

@@ -85,7 +85,7 @@ fn widest(node: &Node) -> Option<Hash> {
 /// Memory for one batch, per process, as `ExecChooseHashTableSize` reckons: every row with 16 bytes of hash
 /// header, 16 of tuple header and its aligned width, 8 bytes per bucket (a power of two), 2 % kept for skewed
 /// values. The larger of rows seen and rows expected counts, and what the batches really held. A Parallel Hash
-/// shares the table among its processes. One tenth on top.
+/// shares the table among its processes, each with this much memory. One tenth on top.
 fn memory_for(ctx: &PlanContext, node: &Node, hash: &Hash, rows: f64) -> Bytes {
     let estimate = node.estimate.or(ctx.plan.children(node.id).next().and_then(|c| c.estimate));
     let width = estimate.map_or(32.0, |e| e.width);
@@ -97,6 +97,7 @@ fn memory_for(ctx: &PlanContext, node: &Node, hash: &Hash, rows: f64) -> Bytes {
     let tuples = (rows / copies).max(planned);
     let bytes = tuples * (32.0 + (width / 8.0).ceil() * 8.0) + 8.0 * (tuples.max(1024.0) as u64).next_power_of_two() as f64;
     let seen = hash.peak_memory.map_or(0.0, |p| p.0 as f64) * hash.batches.unwrap_or(1.0);
-    let shared = if parallel { planned_share.max(1.0).floor() } else { 1.0 };
+    let gather = ctx.plan.ancestors(node.id).find_map(|n| n.workers_planned);
+    let shared = if parallel { 1.0 + gather.map_or(0.0, f64::from) } else { 1.0 };
     Bytes((bytes.max(seen.min(bytes * 2.0)) / shared / 0.98 * 1.1) as i64)
 }

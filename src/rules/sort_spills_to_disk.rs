@@ -50,8 +50,7 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
     let time = ctx.self_time(node.id)?;
     let saves = time * tuning.get("recoverable-share");
     let rows = ctx.plan.children(node.id).next().and_then(|c| ctx.facts_of(c.id).rows_total)?.0;
-    let share = spill.largest.0 as f64 / spill.total.0.max(1) as f64;
-    let needed = memory_for(spill.largest, rows * share, ctx.server.map_or(13, |s| s.major()));
+    let needed = memory_for(spill.largest, rows_of_largest(ctx, node, &spill, rows), ctx.server.map_or(13, |s| s.major()));
     let current = ctx.server.and_then(|s| s.bytes("work_mem"));
     let mut found = finding(&SPEC, ctx, node).recovering(ctx, saves);
     found.what = format!(
@@ -88,6 +87,19 @@ fn spilled(node: &Node) -> Option<Spill> {
     let used: Vec<Bytes> = leader.into_iter().chain(workers).flatten().filter(|b| b.0 > 0).collect();
     let largest = used.iter().copied().max_by_key(|b| b.0)?;
     Some(Spill { total: used.iter().copied().sum(), largest, processes: used.len() })
+}
+
+/// Rows that the largest spilled share held: of one process, or of one group of an incremental sort.
+fn rows_of_largest(ctx: &PlanContext, node: &Node, spill: &Spill, rows: f64) -> f64 {
+    let workers = node.workers.iter().filter_map(|w| Some((w.presorted_groups.as_ref()?, w.execution.as_ref())));
+    let leader = node.detail.presorted_groups.as_ref().map(|groups| (groups, None));
+    let largest = |g: &GroupSpace| g.disk_peak == Some(spill.largest);
+    let Some((groups, ran)) = leader.into_iter().chain(workers).find(|(g, _)| largest(g)) else {
+        return rows * spill.largest.0 as f64 / spill.total.0.max(1) as f64;
+    };
+    let sorted = ran.map_or(ctx.facts_of(node.id).rows_total.map_or(rows, |r| r.0), |r| r.rows.0 * r.loops);
+    let average = groups.disk_average.map_or(1.0, |a| a.0.max(1) as f64);
+    (sorted / groups.groups.max(1.0) * spill.largest.0 as f64 / average).min(rows)
 }
 
 /// Memory that keeps a sort of `rows` rows, which took `disk` on tape, in memory (tuplesort.c): a tape holds a

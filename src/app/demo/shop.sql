@@ -20,7 +20,7 @@ SELECT orders,
        greatest(orders / 240, 500) AS products,
        orders / 2 AS events,
        orders / 4 AS shipments,
-       greatest(orders / 800, 100) AS tickets,
+       greatest(orders / 1000, 100) AS tickets,
        interval '730 days' / orders AS pause
 FROM (SELECT current_setting('shop.orders')::bigint AS orders) AS wanted;
 
@@ -83,17 +83,18 @@ CREATE TABLE orders (
     user_id bigint NOT NULL,
     status text NOT NULL,
     total numeric(10, 2) NOT NULL,
-    gift boolean NOT NULL,
+    paid boolean NOT NULL,
     created_at timestamptz NOT NULL,
     delivered_at timestamptz
 );
 
--- Of 100 orders 97 are delivered, 2 shipped, 1 is pending; a handful of the delivered ones lack their date.
+-- Of 100 orders 97 are delivered, 2 shipped, 1 is pending. Whoever paid has got the goods, and with a handful of
+-- exceptions the other way round.
 INSERT INTO orders
 SELECT n, pg_temp.shuffled(pg_temp.popular(pg_temp.noise(n, 3), users), users),
        CASE WHEN dice < 1 THEN 'pending' WHEN dice < 3 THEN 'shipped' ELSE 'delivered' END,
-       (10 + 490 * pg_temp.noise(n, 5))::numeric(10, 2), n % 11 = 0, placed,
-       CASE WHEN dice >= 3 AND n % (orders / 5) <> 7 THEN placed + interval '2 days' END
+       (10 + 490 * pg_temp.noise(n, 5))::numeric(10, 2), dice >= 3 AND n % (orders / 5) <> 7, placed,
+       CASE WHEN dice >= 3 THEN placed + interval '2 days' END
 FROM (
     SELECT n, users, orders, 100 * pg_temp.noise(n, 4) AS dice, now() - (orders - n) * pause AS placed
     FROM size, generate_series(1, orders) AS n
