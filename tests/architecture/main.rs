@@ -47,6 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "report",
             "rules",
             "safety",
+            "scratch",
             "sql",
             "units",
             "words",

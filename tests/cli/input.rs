@@ -112,7 +112,10 @@ fn the_caret_stands_under_the_word() {
 
 #[test]
 fn megabytes_of_sql_work_or_end_cleanly() {
-    for major in majors() {
+    // The oldest and the newest: planning this takes servers a while.
+    let mut ends = majors();
+    ends.drain(1..ends.len().max(2) - 1);
+    for major in ends {
         let database = shop(major);
         let list: Vec<String> = (1_000_000..1_260_000).map(|i| i.to_string()).collect();
         let list = format!("select * from orders where id in ({})", list.join(","));
