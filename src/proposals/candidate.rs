@@ -86,7 +86,9 @@ pub fn candidate(ctx: &PlanContext, scan: usize, join: Option<usize>) -> Result<
     let relation = root.unwrap_or(leaf);
     let usable = usable(ctx, node, join, relation);
     let order = wanted_order(ctx, node, relation, &usable);
+    let wanted = order.as_ref().filter(|o| o.limited).and_then(|o| o.wanted);
     let (keys, unordered, sorts) = arrange(&usable, order, rows(ctx, node, relation), emitted(node));
+    let fetched = fetched(ctx, node, join, wanted.filter(|_| sorts));
     let predicates: Vec<&str> = usable.partial.iter().map(|rare| rare.text.as_str()).collect();
     let share: f64 = usable.partial.iter().map(|rare| rare.share).product();
     // Without a predicate an index does the same work where the rare columns are among its keys.
@@ -101,7 +103,7 @@ pub fn candidate(ctx: &PlanContext, scan: usize, join: Option<usize>) -> Result<
         schema: relation.schema.clone(),
         table: relation.name.clone(),
         name: String::new(),
-        include: include(ctx, node, relation, &keys),
+        include: if fetched < INCLUDE_MIN_ROWS { Vec::new() } else { include(ctx, node, relation, &keys) },
         keys,
         predicate: (!predicates.is_empty()).then(|| predicates.join(" AND ")),
         partitions: relation.partitions.clone(),
@@ -125,6 +127,14 @@ fn rows(ctx: &PlanContext, node: &Node, relation: &Relation) -> f64 {
     let facts = ctx.facts_of(node.id);
     let fetched = facts.rows_total.map(|r| r.0 + facts.rows_removed_total.map_or(0.0, |r| r.0));
     relation.rows.filter(|r| *r > 0.0).or(fetched).unwrap_or(1e6)
+}
+
+/// Rows that an index scan in this place would fetch from the heap: those the scan lets through, but no more
+/// than the join keeps, or than a LIMIT takes from an index in its order.
+fn fetched(ctx: &PlanContext, node: &Node, join: Option<usize>, wanted: Option<f64>) -> f64 {
+    let rows = |id: usize| ctx.facts_of(id).rows_total.map_or(0.0, |r| r.0);
+    let kept = join.map_or(f64::INFINITY, rows).min(wanted.unwrap_or(f64::INFINITY));
+    rows(node.id).min(kept)
 }
 
 /// Rows that one execution of the scan lets through: at least so many match its equality conditions.
@@ -337,13 +347,8 @@ fn arrange(usable: &Usable, order: Option<Order>, rows: f64, emitted: f64) -> (V
 
 /// Columns to include so that the heap need not be read, where that pays.
 fn include(ctx: &PlanContext, node: &Node, relation: &Relation, keys: &[Key]) -> Vec<String> {
-    let emitted = ctx.facts_of(node.id).rows_total.map_or(0.0, |r| r.0);
     let visible = relation.pages > 0.0 && relation.all_visible_pages / relation.pages >= INCLUDE_MIN_VISIBLE;
-    if emitted < INCLUDE_MIN_ROWS
-        || !visible
-        || node.detail.output.is_empty()
-        || keys.iter().any(|k| !k.column)
-    {
+    if !visible || node.detail.output.is_empty() || keys.iter().any(|k| !k.column) {
         return Vec::new();
     }
     let mut extra: Vec<String> = Vec::new();
