@@ -71,7 +71,7 @@ fn filtered(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
     found.what = format!(
         "{} reads {} and discards {} of them",
         scan.phrase("sequential scan"),
-        counted(kept + removed, "row"),
+        counted(total(node, kept + removed), "row"),
         percent(share)
     );
     if loops > 1.0 && node.detail.parallel_aware != Some(true) {
@@ -82,6 +82,13 @@ fn filtered(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
     found.evidence = evidence(kept, removed, time);
     found.remedies = vec![Remedy::Index { scan: node.id, join: None }];
     Some(found)
+}
+
+/// Rows of several processes are sums of rounded averages: the last digits mean nothing.
+fn total(node: &Node, rows: f64) -> f64 {
+    let exact = node.ran().is_none_or(|ran| ran.loops <= 1.0);
+    let unit = 10_f64.powf((rows.max(1.0).log10().floor() - 3.0).max(0.0));
+    if exact { rows } else { (rows / unit).round() * unit }
 }
 
 /// An index on the filter's columns, unless the filter keeps every index from being used.
@@ -134,7 +141,7 @@ fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> O
     found.what = format!(
         "{} reads {}, of which the join keeps {}",
         scan.phrase("sequential scan"),
-        counted(read, "row"),
+        counted(total(scan.first(), read), "row"),
         counted(kept, "row")
     );
     found.why = format!(
@@ -181,7 +188,7 @@ fn estimated(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Fin
     found.what = format!(
         "{} would read {} and keep about {}",
         scan.phrase("sequential scan"),
-        counted(read, "row"),
+        counted(total(scan.first(), read), "row"),
         counted(kept, "row")
     );
     found.why = format!("it makes {} of the plan's estimated cost: {filter}", percent(share));
