@@ -72,7 +72,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &["capture", "error", "finding", "plan", "proposals", "prove", "report", "sql", "units", "words"],
     ),
     ("report", &["capture", "catalog", "facts", "finding", "plan", "proposals", "prove"]),
-    ("rules", &["capture", "catalog", "context", "finding", "plan", "sql", "units", "words"]),
+    ("rules", &["catalog", "context", "facts", "finding", "plan", "sql", "units", "words"]),
     ("safety", &["plan", "sql"]),
     ("scratch", &["error"]),
     ("sql", &[]),
