@@ -66,8 +66,9 @@ pub async fn observe_all(
     let mut failure = None;
     let building = matches!(args.proof.prove, Prove::Rollback | Prove::Concurrently);
     // Before anything is observed: an index that a killed trial left would serve the statement, and hide its need.
-    let lines = prove::clean_up(server, &observe::guards(args), building, progress).await?;
-    lines.iter().for_each(|line| progress.announce(&format!("note: {line}")));
+    if building {
+        clean_up(server, args, true, progress).await?;
+    }
     for (number, source) in sources.iter().enumerate() {
         progress.step(format!("explaining statement {} of {}", number + 1, sources.len()));
         let observed = observe::observe(server, source, args, &mut capture).await;
@@ -83,12 +84,21 @@ pub async fn observe_all(
             failure.get_or_insert(error);
         }
     }
+    if !building && capture.server.as_ref().is_some_and(|server| server.trial_index) {
+        clean_up(server, args, false, progress).await?;
+    }
     if capture.statements.is_empty() {
         return Ok((capture, failure));
     }
     let report = analyse(&capture, config)?;
     let proven = prove::prove(server, &report, &mut capture, args, interrupt, progress).await;
     Ok((capture, proven.err().or(failure)))
+}
+
+async fn clean_up(server: &Server, args: &Explain, drop: bool, progress: &Progress) -> Result<()> {
+    let lines = prove::clean_up(server, &observe::guards(args), drop, progress).await?;
+    lines.iter().for_each(|line| progress.announce(&format!("note: {line}")));
+    Ok(())
 }
 
 fn failed(source: &input::Source, error: &Error) -> Gap {
