@@ -67,7 +67,9 @@ fn run(major: u32, rule: &str, case: &Case) -> Result<(), String> {
     let started = Instant::now();
     db.execute_each(&pieces(&case.setup));
     let setup = started.elapsed();
-    let settings: Vec<String> = case.option("setting").map(str::to_owned).collect();
+    // A switched-off node costs so much that servers with LLVM would compile the query for a second.
+    let settings = std::iter::once("jit=off").chain(case.option("setting"));
+    let settings: Vec<String> = settings.map(str::to_owned).collect();
     let (report, text) = explain(&db.url, case, &settings)?;
     if std::env::var_os("PGPROOF_VERBOSE").is_some() {
         show(major, rule, case, setup, &report);
@@ -129,8 +131,13 @@ fn frugal(
     value: &str,
 ) -> Result<(), String> {
     let megabytes: f64 = value.strip_suffix("MB").and_then(|v| v.parse().ok()).ok_or("not in MB")?;
+    // Workers that share a sort evenly take a part each; all must fit where none starts.
+    let first = &explain(&db.url, case, settings)?.0.statements[0].plans[0].plan;
+    let shared = first.nodes.iter().any(|n| n.kind == "Sort" && !n.workers.is_empty());
+    let workers = first.nodes.iter().find_map(|n| n.workers_planned).filter(|_| shared);
+    let processes = 1.0 + workers.map_or(0.0, f64::from);
     // A megabyte is what the proposal is rounded up to.
-    let kilobytes = ((megabytes - 1.0) / 2.0 * 1024.0) as u64;
+    let kilobytes = ((megabytes - 1.0) / 2.0 / processes * 1024.0) as u64;
     let mut halved = settings.to_vec();
     halved.push(format!("{name}={}kB", kilobytes.max(64)));
     let (report, _) = explain(&db.url, case, &halved)?;

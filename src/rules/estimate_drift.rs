@@ -1,6 +1,6 @@
 //! The planner's row estimate is far off, and the plan pays for it.
 //!
-//! Refuses to blame every node above the mistake: only the lowest one where it starts. Nodes that never ran, or
+//! Refuses to speak of spills, which a right estimate would not spare, or to blame every node above the mistake: only the lowest one where it starts. Nodes that never ran, or
 //! that were stopped before their last row, are no evidence.
 
 use super::support::finding;
@@ -8,7 +8,7 @@ use super::{Spec, Threshold, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
-use crate::plan::{Node, Relationship, SortSpace};
+use crate::plan::{Node, Relationship};
 use crate::sql::condition::{Comparison, Operand, Shape, Test, sort_key};
 use crate::units::Millis;
 use crate::words::{count, counted, duration, percent, times};
@@ -45,7 +45,9 @@ fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
     for node in &ctx.plan.nodes {
         if let Some(one) = drift(ctx, tuning, node) {
             // Partitions and self joins repeat one story: the first, with its remedies, stands for all.
-            let told = |f: &Finding| f.relation == one.relation && f.remedies == one.remedies && f.relation.is_some();
+            let told = |f: &Finding| {
+                f.relation == one.relation && f.remedies == one.remedies && f.relation.is_some()
+            };
             match found.iter_mut().find(|f| told(f)) {
                 Some(known) if one.saves > known.saves => *known = one,
                 Some(_) => {}
@@ -83,7 +85,10 @@ fn drift(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
     let threshold = tuning.get("min-error");
     let starts_here = |child: &Node| error(ctx, child).is_none_or(|e| e.factor < threshold);
     let rows_off = (off.actual.max(1.0) - off.expected).abs() * off.loops;
-    if off.factor < threshold || rows_off < tuning.get("min-rows") || !ctx.plan.children(node.id).all(starts_here) {
+    if off.factor < threshold
+        || rows_off < tuning.get("min-rows")
+        || !ctx.plan.children(node.id).all(starts_here)
+    {
         return None;
     }
     let (harm, victim) = harm(ctx, node, &off);
@@ -117,7 +122,7 @@ fn label(ctx: &PlanContext, node: &Node) -> String {
     }
 }
 
-/// Time that the mistake visibly cost: repeated inner sides of nested loops, spills, whole tables read because
+/// Time that the mistake visibly cost: repeated inner sides of nested loops, whole tables read because
 /// many partners were expected.
 fn harm(ctx: &PlanContext, node: &Node, off: &Error) -> (Millis, Option<String>) {
     let share = 1.0 - 1.0 / off.factor;
@@ -130,7 +135,10 @@ fn harm(ctx: &PlanContext, node: &Node, off: &Error) -> (Millis, Option<String>)
         }
     };
     if off.under && node.kind == "Index Scan" && off.loops <= 1.0 {
-        blame(ctx.self_time(node.id).unwrap_or_default() * 0.5, "fetching them one by one through the index costs up to".into());
+        blame(
+            ctx.self_time(node.id).unwrap_or_default() * 0.5,
+            "fetching them one by one through the index costs up to".into(),
+        );
     }
     let mut below = node;
     for above in ctx.plan.ancestors(node.id) {
@@ -139,7 +147,10 @@ fn harm(ctx: &PlanContext, node: &Node, off: &Error) -> (Millis, Option<String>)
             "Nested Loop" if off.under && below.relationship == Relationship::Outer => {
                 if let Some((inner, time)) = other.and_then(|o| Some((o, ctx.subtree_time(o.id)?))) {
                     let loops = inner.ran().map_or(0.0, |r| r.loops);
-                    blame(time * share, format!("a nested loop runs its inner side {} for up to", counted(loops, "time")));
+                    blame(
+                        time * share,
+                        format!("a nested loop runs its inner side {} for up to", counted(loops, "time")),
+                    );
                 }
             }
             "Hash Join" | "Merge Join" if !off.under => {
@@ -148,9 +159,6 @@ fn harm(ctx: &PlanContext, node: &Node, off: &Error) -> (Millis, Option<String>)
                 }
             }
             _ => {}
-        }
-        if off.under && spilled(above) {
-            blame(ctx.self_time(above.id).unwrap_or_default() * 0.5, format!("the {} goes to disk for up to", above.kind.to_ascii_lowercase()));
         }
         let ends = ["Aggregate", "Group", "Unique", "Limit", "WindowAgg"].contains(&above.kind.as_str());
         if ends || !is_input(below) {
@@ -165,13 +173,6 @@ fn is_input(node: &Node) -> bool {
     !matches!(node.relationship, Relationship::InitPlan | Relationship::SubPlan)
 }
 
-fn spilled(node: &Node) -> bool {
-    let disk = |s: &crate::plan::Sort| s.space == SortSpace::Disk;
-    node.detail.sort.as_ref().is_some_and(disk)
-        || node.workers.iter().filter_map(|w| w.sort.as_ref()).any(disk)
-        || node.detail.hash.is_some_and(|h| h.batches.unwrap_or(1.0) > 1.0 || h.disk.is_some_and(|d| d.0 > 0))
-}
-
 struct Cause {
     word: &'static str,
     sentence: String,
@@ -183,7 +184,8 @@ fn cause(ctx: &PlanContext, tuning: &Tuning, node: &Node, off: &Error) -> Cause 
     let unknown = || Cause {
         word: "unknown",
         sentence: "the statistics show no cause".to_owned(),
-        help: "a MATERIALIZED CTE around this part lets the planner count on it less; compare the plans".to_owned(),
+        help: "a MATERIALIZED CTE around this part lets the planner count on it less; compare the plans"
+            .to_owned(),
         remedy: None,
     };
     if node.detail.relation.is_none() {
@@ -211,14 +213,22 @@ fn old_statistics(ctx: &PlanContext, tuning: &Tuning, node: &Node, relation: &Re
     let rows = relation.rows.unwrap_or(0.0);
     let modified = modified(relation, rows);
     let facts = ctx.facts_of(node.id);
-    let read = (node.kind == "Seq Scan" && !facts.stopped_early && node.ran().is_some_and(|r| r.loops <= 1.0))
-        .then(|| facts.rows_total.map(|r| r.0 + facts.rows_removed_total.map_or(0.0, |r| r.0)))
-        .flatten();
+    let read =
+        (node.kind == "Seq Scan" && !facts.stopped_early && node.ran().is_some_and(|r| r.loops <= 1.0))
+            .then(|| facts.rows_total.map(|r| r.0 + facts.rows_removed_total.map_or(0.0, |r| r.0)))
+            .flatten();
     let resized = read.filter(|read| *read > rows * 2.0 + 1000.0);
     let sentence = match resized {
-        Some(read) => format!("the statistics of {name} are stale: they speak of {}, {} are there", counted(rows, "row"), count(read)),
+        Some(read) => format!(
+            "the statistics of {name} are stale: they speak of {}, {} are there",
+            counted(rows, "row"),
+            count(read)
+        ),
         None if modified > 50.0 + rows * tuning.get("stale-share") => {
-            format!("the statistics of {name} are stale: {} changed since they were taken", counted(modified, "row"))
+            format!(
+                "the statistics of {name} are stale: {} changed since they were taken",
+                counted(modified, "row")
+            )
         }
         None => return None,
     };
@@ -269,7 +279,10 @@ fn by_conditions(ctx: &PlanContext, node: &Node, relation: &Relation, off: &Erro
         columns.truncate(8);
         return Some(Cause {
             word: "correlated columns",
-            sentence: format!("the planner takes the conditions on {} of {name} as independent", columns.join(" and ")),
+            sentence: format!(
+                "the planner takes the conditions on {} of {name} as independent",
+                columns.join(" and ")
+            ),
             help: "extended statistics tell it how they go together".to_owned(),
             remedy: Some(Remedy::Statistics {
                 schema: relation.schema.clone(),
@@ -342,7 +355,8 @@ fn grouping(ctx: &PlanContext, node: &Node) -> Option<Cause> {
         return None;
     }
     let keys: Vec<Operand> = node.detail.group_key.iter().map(|k| sort_key(k).operand).collect();
-    let columns: Vec<&crate::sql::condition::ColumnRef> = keys.iter().map(Operand::column).collect::<Option<_>>()?;
+    let columns: Vec<&crate::sql::condition::ColumnRef> =
+        keys.iter().map(Operand::column).collect::<Option<_>>()?;
     let alias = columns.first()?.qualifier.clone();
     if columns.len() < 2 || columns.iter().any(|c| c.qualifier != alias) {
         return None;

@@ -48,7 +48,8 @@ fn discards(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
     if share < tuning.get("min-removed-share") || removed + kept < tuning.get("min-rows") {
         return None;
     }
-    let bitmaps = scan.nodes.iter().flat_map(|n| ctx.plan.children(n.id)).filter_map(|n| ctx.subtree_time(n.id));
+    let bitmaps =
+        scan.nodes.iter().flat_map(|n| ctx.plan.children(n.id)).filter_map(|n| ctx.subtree_time(n.id));
     let time = scan.self_time(ctx)? + bitmaps.sum::<Millis>();
     let filter = node.detail.filter.as_deref().unwrap_or("its filter");
     let index = node.detail.index.clone().or_else(|| bitmap_indexes(ctx, node));
@@ -68,7 +69,9 @@ fn discards(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
         found.what = format!("{}, over {}", found.what, counted(loops, "probe"));
     }
     found.why = match node.kind.as_str() {
-        "Index Only Scan" => format!("{} go into index entries that are thrown away: {filter}", duration(time * share)),
+        "Index Only Scan" => {
+            format!("{} go into index entries that are thrown away: {filter}", duration(time * share))
+        }
         _ => format!("{} go into heap pages visited in vain: {filter}", duration(time * share)),
     };
     let help = "an index that also holds the filter's columns finds only the rows that are kept";

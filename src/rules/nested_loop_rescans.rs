@@ -38,7 +38,12 @@ pub(super) const SPEC: Spec = Spec {
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
-    ctx.plan.nodes.iter().filter(|n| n.kind == "Nested Loop").filter_map(|join| rescan(ctx, tuning, join)).collect()
+    ctx.plan
+        .nodes
+        .iter()
+        .filter(|n| n.kind == "Nested Loop")
+        .filter_map(|join| rescan(ctx, tuning, join))
+        .collect()
 }
 
 fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
@@ -50,7 +55,10 @@ fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
     let ran = inner.ran()?;
     let read_per_loop = match inner.kind.as_str() {
         "Materialize" => ran.rows.0,
-        _ => sources.iter().filter_map(|n| Some(n.ran()?.rows.0 + n.detail.rows_removed_by_filter.unwrap_or(0.0))).sum(),
+        _ => sources
+            .iter()
+            .filter_map(|n| Some(n.ran()?.rows.0 + n.detail.rows_removed_by_filter.unwrap_or(0.0)))
+            .sum(),
     };
     let read = read_per_loop * ran.loops;
     let kept = ctx.facts_of(join.id).rows_total?.0.min(read);
@@ -74,17 +82,18 @@ fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
         counted(read, "row"),
         percent(discarded)
     );
-    let planned = ctx.plan.children(join.id).find(|n| n.relationship == Relationship::Outer).and_then(|n| n.estimate);
+    let planned =
+        ctx.plan.children(join.id).find(|n| n.relationship == Relationship::Outer).and_then(|n| n.estimate);
     found.why = match planned {
-        Some(planned) if planned.rows.0 * 10.0 < ran.loops => format!(
-            "{} go into it; the planner expected {}",
-            duration(time),
-            counted(planned.rows.0, "loop")
-        ),
+        Some(planned) if planned.rows.0 * 10.0 < ran.loops => {
+            format!("{} go into it; the planner expected {}", duration(time), counted(planned.rows.0, "loop"))
+        }
         _ => format!("{} go into it", duration(time)),
     };
     found.help = match source.kind.as_str() {
-        "Seq Scan" => "an index on the inner side's join column finds the partners of each outer row".to_owned(),
+        "Seq Scan" => {
+            "an index on the inner side's join column finds the partners of each outer row".to_owned()
+        }
         _ => "join on equality so that the inner side can be hashed, or store it with an index".to_owned(),
     };
     found.evidence = vec![
@@ -110,7 +119,8 @@ fn sources<'a>(ctx: &PlanContext<'a>, inner: &'a Node) -> Option<Vec<&'a Node>> 
             "Materialize" | "Subquery Scan" => node = ctx.plan.children(node.id).next()?,
             "Append" => {
                 let scans: Vec<&Node> = ctx.plan.children(node.id).collect();
-                let one = scans.iter().all(|n| n.kind == "Seq Scan") && by_table(ctx, scans.iter().copied()).len() == 1;
+                let one = scans.iter().all(|n| n.kind == "Seq Scan")
+                    && by_table(ctx, scans.iter().copied()).len() == 1;
                 return one.then_some(scans);
             }
             _ => return None,

@@ -96,10 +96,12 @@ fn help(ctx: &PlanContext, node: &Node) -> String {
     let conditions = ctx.scan_conditions(node);
     let cast = conditions.iter().flat_map(|c| c.conjuncts()).find(|test| {
         let indexed = |name: &str| {
-            let leads = |i: &crate::catalog::Index| i.keys.first().is_some_and(|k| k.column && k.text == name);
+            let leads =
+                |i: &crate::catalog::Index| i.keys.first().is_some_and(|k| k.column && k.text == name);
             ctx.relation(node).is_some_and(|r| r.indexes.iter().any(leads))
         };
-        matches!(test.left.shape, Shape::CastColumn(_)) && test.left.column().is_some_and(|c| indexed(&c.name))
+        matches!(test.left.shape, Shape::CastColumn(_))
+            && test.left.column().is_some_and(|c| indexed(&c.name))
     });
     match cast {
         Some(test) => format!(
@@ -124,7 +126,8 @@ fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> O
     let read = scan.sum(ctx, |f| Some(f.rows_total?.0 + f.rows_removed_total.map_or(0.0, |r| r.0)))?;
     let kept = ctx.facts_of(join.id).rows_total?.0.min(read);
     let share = 1.0 - kept / read.max(1.0);
-    let side = ctx.plan.children(join.id).find(|child| !ctx.plan.subtree(child.id).any(|n| n.id == scan.at.id))?;
+    let side =
+        ctx.plan.children(join.id).find(|child| !ctx.plan.subtree(child.id).any(|n| n.id == scan.at.id))?;
     let probes = ctx.facts_of(side.id).rows_total?.0;
     if scan.nodes.iter().any(|n| stopped(n))
         || stopped(join)
@@ -134,7 +137,8 @@ fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> O
     {
         return None;
     }
-    let hash = ctx.plan.ancestors(scan.at.id).take_while(|n| n.id != join.id).filter_map(|n| ctx.self_time(n.id));
+    let hash =
+        ctx.plan.ancestors(scan.at.id).take_while(|n| n.id != join.id).filter_map(|n| ctx.self_time(n.id));
     let time = scan.self_time(ctx)? + hash.sum::<Millis>();
     let mut found = scan.finding(&SPEC, ctx).recovering(ctx, time * share);
     let condition = join.detail.hash_cond.as_deref().unwrap_or("its condition");
@@ -160,8 +164,12 @@ fn indexed<'a>(ctx: &PlanContext<'a>, scan: &'a Node, join: &Node) -> bool {
     let Some(relation) = ctx.relation(scan) else { return false };
     let conditions = ctx.join_conditions(join);
     let sides = conditions.iter().flat_map(|c| c.conjuncts()).flat_map(|t| [Some(&t.left), t.right.as_ref()]);
-    let ours = sides.flatten().filter_map(|o| o.column()).filter(|c| c.qualifier.as_deref() == ctx.outer_alias(scan));
-    let mut leading = relation.indexes.iter().filter(|i| i.usable && i.predicate.is_none()).filter_map(|i| i.keys.first());
+    let ours = sides
+        .flatten()
+        .filter_map(|o| o.column())
+        .filter(|c| c.qualifier.as_deref() == ctx.outer_alias(scan));
+    let mut leading =
+        relation.indexes.iter().filter(|i| i.usable && i.predicate.is_none()).filter_map(|i| i.keys.first());
     let columns: Vec<&str> = ours.map(|c| c.name.as_str()).collect();
     leading.any(|key| key.column && columns.contains(&key.text.as_str()))
 }
