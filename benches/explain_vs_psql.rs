@@ -125,6 +125,7 @@ fn timed(mut command: Command) -> Duration {
 
 /// The most resident memory of a run, in KB: the system keeps it for the child that we wait for.
 fn most_memory(mut command: Command) -> i64 {
+    #[allow(clippy::zombie_processes)] // wait4 below reaps it.
     let child = command.spawn().expect("it starts");
     let mut status = 0;
     // SAFETY: the structure is all numbers, for which zeros are values, and it is ours; the child is ours to wait for.
