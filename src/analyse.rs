@@ -26,6 +26,7 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
     for (statement_id, statement) in capture.statements.iter().enumerate() {
         let words = sql::read(&statement.text);
         let mut entry = Statement {
+            title: None,
             text: statement.text.clone(),
             fingerprint: sql::fingerprint(&statement.text),
             origin: statement.origin.clone(),

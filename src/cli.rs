@@ -1,15 +1,13 @@
 //! The command line as typed. One description is the truth for parsing, help, completions and man pages.
 //!
-//! Refuses to do any work: [`crate::app`] does.
+//! Refuses to do any work: `app` does.
 
 use crate::error::{Error, Kind};
-use crate::exit;
 use crate::postgres::Flags;
 use crate::scratch;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use std::io::{IsTerminal, Write};
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// PostgreSQL query-performance analyzer: every slow query explained, every remedy proven.
@@ -251,25 +249,22 @@ fn source(text: &str) -> Result<scratch::Source, String> {
     text.parse().map_err(|e: Error| e.advice().map_or_else(|| e.to_string(), str::to_owned))
 }
 
-/// Parses the command line, runs it, prints what went wrong, and returns the exit code.
-pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
-    };
-    let color = color(cli.common.color, std::io::stderr().is_terminal());
-    match crate::app::run(cli) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            let text = crate::render::error::render(&error, color);
-            let _ = anstream::stderr().lock().write_all(text.as_bytes());
-            ExitCode::from(error.kind().exit_code())
-        }
+/// The arguments as clap should see them: SQL that starts with a comment is no flag. A space in front makes it a
+/// value, and moves no place that an error could point to.
+pub fn arguments(typed: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
+    for argument in typed {
+        let comment = argument
+            .to_str()
+            .and_then(|text| text.strip_prefix("--"))
+            .is_some_and(|rest| rest.starts_with(char::is_whitespace) || rest.contains('\n'));
+        let value = arguments.last().is_some_and(|before| before == "--param");
+        arguments.push(match comment && !value {
+            true => [OsString::from(" "), argument].into_iter().collect(),
+            false => argument,
+        });
     }
+    arguments
 }
 
 /// Whether to colour a stream.
@@ -282,15 +277,24 @@ pub fn color(when: ColorWhen, terminal: bool) -> bool {
     }
 }
 
-/// Completions for a shell, or the man page, as text.
+/// The man page: the program's, then the options of each command.
 ///
 /// # Errors
 /// [`Kind::Environment`] when the page cannot be made.
 pub fn man() -> Result<Vec<u8>, Error> {
+    let fail = |e: std::io::Error| Error::new(Kind::Environment, "make the man page").because(e);
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command())
-        .render(&mut page)
-        .map_err(|e| Error::new(Kind::Environment, "make the man page").because(e))?;
+    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(fail)?;
+    for command in Cli::command().get_subcommands().filter(|c| c.get_arguments().next().is_some()) {
+        let mut options = Vec::new();
+        let name = command.get_name().to_uppercase();
+        clap_mangen::Man::new(command.clone().disable_help_flag(true))
+            .render_options_section(&mut options)
+            .map_err(fail)?;
+        // One section for each command, its groups of options below it.
+        let groups = String::from_utf8_lossy(&options).replace("\n.SH ", "\n.SS ");
+        page.extend(format!(".SH {name}\n{groups}").into_bytes());
+    }
     Ok(page)
 }
 

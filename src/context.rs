@@ -6,7 +6,7 @@ use crate::capture::Mode;
 use crate::catalog::{Catalog, Relation, ServerInfo};
 use crate::facts::{Facts, NodeFacts};
 use crate::finding::Place;
-use crate::plan::{Node, Plan};
+use crate::plan::{Node, Plan, Relationship};
 use crate::sql::Statement;
 use crate::sql::condition::{Condition, condition};
 use crate::units::Millis;
@@ -51,6 +51,18 @@ impl<'a> PlanContext<'a> {
             (None, Some(schema), Some(name)) => crate::sql::ident::qualified(schema, name),
             (None, None, Some(name)) => crate::sql::ident::quote(name),
             _ => detail.alias.clone().unwrap_or_else(|| node.kind.clone()),
+        }
+    }
+
+    /// The name that conditions above a scan call its relation by. The server numbers the partitions below an
+    /// Append (`e_1`, `e_2`), but joins and sorts above it still speak of `e`.
+    pub fn outer_alias(&self, node: &'a Node) -> Option<&'a str> {
+        let alias = node.detail.alias.as_deref()?;
+        let numbered =
+            alias.rsplit_once('_').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit()) && !n.is_empty());
+        match numbered {
+            Some((parent, _)) if node.relationship == Relationship::Member => Some(parent),
+            _ => Some(alias),
         }
     }
 

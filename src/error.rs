@@ -3,7 +3,7 @@
 //! Refuses to print: `cli` renders errors, with their source excerpt, to standard error.
 
 use std::error::Error as StdError;
-use std::fmt;
+use std::{fmt, io};
 
 /// What went wrong, as far as a caller can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,20 @@ impl Error {
         self
     }
 
+    /// Adds what the operating system said of a file or folder, and what to do about it.
+    #[must_use]
+    pub fn because_of_file(self, error: &std::io::Error) -> Self {
+        let help = match error.kind() {
+            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::PermissionDenied => {
+                "check the owner and the mode of the file and its folder (ls -l)"
+            }
+            io::ErrorKind::IsADirectory => "name a file",
+            _ => return self.because(plain_words(error)),
+        };
+        self.because(plain_words(error)).help(help)
+    }
+
     /// Adds one sentence that says what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -124,12 +138,15 @@ impl Error {
         self
     }
 
-    /// Says where the excerpt's text came from: a file or the argument, and the line it starts on.
+    /// Shows the excerpt inside the whole text that it is from: `offset` bytes into `whole`, which `origin` names.
     #[must_use]
-    pub fn from(mut self, origin: &str, first_line: usize) -> Self {
+    pub fn within(mut self, whole: &str, offset: usize, origin: &str) -> Self {
         if let Some(excerpt) = &mut self.excerpt {
+            excerpt.start += offset;
+            excerpt.end += offset;
+            excerpt.first_line = 1;
             origin.clone_into(&mut excerpt.origin);
-            excerpt.first_line = first_line;
+            whole.clone_into(&mut excerpt.text);
         }
         self
     }
@@ -172,6 +189,12 @@ impl Error {
         }
         lines
     }
+}
+
+/// The operating system's sentence without Rust's `(os error 111)`.
+pub fn plain_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 impl fmt::Display for Error {

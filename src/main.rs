@@ -1,5 +1,5 @@
-//! The binary: hands the command line to [`pgproof::cli`] and turns its answer into an exit code.
+//! The binary: runs [`pgproof::app`].
 
 fn main() -> std::process::ExitCode {
-    pgproof::cli::main()
+    pgproof::app::main()
 }

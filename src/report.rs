@@ -26,6 +26,8 @@ pub struct Report {
 /// One statement with its plans.
 #[derive(Debug, Clone)]
 pub struct Statement {
+    /// What it is for, in one sentence, where its author said so.
+    pub title: Option<String>,
     pub text: String,
     pub fingerprint: u64,
     pub origin: Origin,

@@ -6,7 +6,8 @@ use crate::units::{Bytes, Millis};
 
 /// `1234567` as `1,234,567`; fractions below ten keep one digit.
 pub fn count(value: f64) -> String {
-    if value.is_finite() && value.abs() < 10.0 && value.fract().abs() >= 0.05 {
+    let tenths = (value * 10.0).round();
+    if value.is_finite() && tenths.abs() < 100.0 && tenths % 10.0 != 0.0 {
         return format!("{value:.1}");
     }
     let digits = format!("{:.0}", value.abs());
@@ -73,6 +74,8 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!(count(1_234_567.0), "1,234,567");
         assert_eq!(count(0.5), "0.5");
+        assert_eq!(count(9.99), "10");
+        assert_eq!(count(1.02), "1");
         assert_eq!(count(-1000.0), "-1,000");
         assert_eq!(counted(1.0, "row"), "1 row");
         assert_eq!(duration(Millis(0.0123)), "0.012 ms");

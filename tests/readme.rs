@@ -18,7 +18,7 @@ const SHOP: &str = "
         created_at timestamptz NOT NULL
     );
     INSERT INTO orders (user_id, status, total, created_at)
-    SELECT 1 + i::bigint * 7919 % 1000, CASE i % 100 WHEN 0 THEN 'returned' ELSE 'paid' END, i % 500,
+    SELECT 1 + i::bigint * 7919 % 500, CASE i % 100 WHEN 0 THEN 'returned' ELSE 'paid' END, i % 500,
         now() - (600000 - i) * interval '50 seconds'
     FROM generate_series(1, 600000) AS i;
     VACUUM ANALYZE orders;";
@@ -47,9 +47,15 @@ fn console_blocks(readme: &str) -> Vec<Shown> {
     shown
 }
 
+/// Lines that must be printed as shown: not the plan itself, whose shape is the planner's, major by major.
+fn told(line: &str) -> bool {
+    let line = line.trim();
+    !line.is_empty() && line != "…" && !line.contains('└') && !line.ends_with("  Limit")
+}
+
 /// A line without what differs between machines: digits, bars, the width of gaps, the number of a unit.
 fn shape(line: &str) -> String {
-    let kept = line.chars().filter(|c| !('▏'..='█').contains(c) && !('▉'..='▏').contains(c));
+    let kept = line.chars().filter(|c| !('█'..='▏').contains(c));
     let mut text = String::new();
     for c in kept {
         match c {
@@ -112,7 +118,7 @@ fn the_commands_run_and_print_what_is_shown() {
         assert!(output.status.success(), "{}\n{text}", shown.command);
         let printed: Vec<String> = text.lines().map(shape).collect();
         let mut rest = &printed[..];
-        for line in shown.output.iter().filter(|l| !l.trim().is_empty() && l.trim() != "…") {
+        for line in shown.output.iter().filter(|l| told(l)) {
             let wanted = shape(line);
             let at = rest.iter().position(|p| *p == wanted);
             let at = at.unwrap_or_else(|| {

@@ -48,7 +48,7 @@ pub async fn run(args: &Doctor, common: &Common) -> Result<u8> {
         _ => "off: `ALTER SYSTEM SET track_io_timing = on` shows what reading from disk costs".to_owned(),
     };
     let _ = writeln!(text, "I/O timing  {io}");
-    let leftovers = prove::leftovers(&server, !info.in_recovery, &progress).await?;
+    let leftovers = prove::clean_up(&server, &guards, true, &progress).await?;
     match leftovers.is_empty() {
         true => text.push_str("leftovers   none\n"),
         false => leftovers.iter().for_each(|line| {

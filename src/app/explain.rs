@@ -18,6 +18,7 @@ use std::path::Path;
 /// What ended it; with several statements the first failure, after the report of the others.
 pub async fn run(args: &Explain, common: &Common) -> Result<u8> {
     output::check(common)?;
+    args.save_capture.as_deref().map_or(Ok(()), output::check_file)?;
     let config = settings(common)?;
     if let Some(path) = &args.capture {
         let report = analyse(&load(path)?, &config)?;
@@ -32,6 +33,9 @@ pub async fn run(args: &Explain, common: &Common) -> Result<u8> {
     let server = Server::connect(options, usize::from(args.connection.pool), interrupt.clone()).await?;
     let (capture, failure) =
         observe_all(&server, &sources, gaps, args, &config, &interrupt, &progress).await?;
+    if common.verbose {
+        progress.announce(&format!("{} round trips after connecting", server.round_trips()));
+    }
     drop(progress);
     if let Some(path) = &args.save_capture {
         save(&capture, path)?;
@@ -46,7 +50,8 @@ pub async fn run(args: &Explain, common: &Common) -> Result<u8> {
     }
 }
 
-/// Observes every statement and tries what is proposed. Returns the capture and the first statement's failure.
+/// Observes every statement and tries what is proposed. Returns the capture and the first failure: what was observed
+/// before an interrupt or a lost connection is worth a report.
 pub async fn observe_all(
     server: &Server,
     sources: &[input::Source],
@@ -60,30 +65,40 @@ pub async fn observe_all(
     capture.gaps = gaps;
     let mut failure = None;
     let building = matches!(args.proof.prove, Prove::Rollback | Prove::Concurrently);
+    // Before anything is observed: an index that a killed trial left would serve the statement, and hide its need.
+    if building {
+        clean_up(server, args, true, progress).await?;
+    }
     for (number, source) in sources.iter().enumerate() {
         progress.step(format!("explaining statement {} of {}", number + 1, sources.len()));
         let observed = observe::observe(server, source, args, &mut capture).await;
         if let Err(error) = observed {
-            // Without a connection, or asked to stop, there is nothing more to be had.
-            if matches!(error.kind(), Kind::Connect | Kind::Interrupted | Kind::Usage) || sources.len() == 1 {
+            if error.kind() == Kind::Usage || sources.len() == 1 {
                 return Err(error);
             }
             capture.gaps.push(failed(source, &error));
+            // Without a connection, or asked to stop, there is nothing more to be had.
+            if matches!(error.kind(), Kind::Connect | Kind::Interrupted) {
+                return Ok((capture, Some(error)));
+            }
             failure.get_or_insert(error);
         }
+    }
+    if !building && capture.server.as_ref().is_some_and(|server| server.trial_index) {
+        clean_up(server, args, false, progress).await?;
     }
     if capture.statements.is_empty() {
         return Ok((capture, failure));
     }
     let report = analyse(&capture, config)?;
-    if building && !report.proposals.is_empty() {
-        // Writing role and primary permitting; a standby has none to drop.
-        let standby = capture.server.as_ref().is_some_and(|s| s.in_recovery);
-        let lines = prove::leftovers(server, !standby, progress).await?;
-        lines.iter().for_each(|line| progress.announce(&format!("note: {line}")));
-    }
-    prove::prove(server, &report, &mut capture, args, interrupt, progress).await?;
-    Ok((capture, failure))
+    let proven = prove::prove(server, &report, &mut capture, args, interrupt, progress).await;
+    Ok((capture, proven.err().or(failure)))
+}
+
+async fn clean_up(server: &Server, args: &Explain, drop: bool, progress: &Progress) -> Result<()> {
+    let lines = prove::clean_up(server, &observe::guards(args), drop, progress).await?;
+    lines.iter().for_each(|line| progress.announce(&format!("note: {line}")));
+    Ok(())
 }
 
 fn failed(source: &input::Source, error: &Error) -> Gap {
@@ -105,17 +120,20 @@ fn save(capture: &Capture, path: &Path) -> Result<()> {
 
 fn load(path: &Path) -> Result<Capture> {
     let doing = || format!("read the capture {}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|e| Error::new(Kind::Input, doing()).because(e))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Error::new(Kind::Input, doing()).because_of_file(&e))?;
+    let damaged = |e: serde_json::Error| {
+        Error::new(Kind::Input, doing()).because(e).help("name a file that --save-capture wrote")
+    };
     #[derive(serde::Deserialize)]
     struct Format {
         format: u32,
     }
-    let format: Format =
-        serde_json::from_str(&text).map_err(|e| Error::new(Kind::Input, doing()).because(e))?;
+    let format: Format = serde_json::from_str(&text).map_err(damaged)?;
     if format.format > FORMAT {
         return Err(Error::new(Kind::Input, doing())
             .because(format!("its format is {}, this pgproof reads up to {FORMAT}", format.format))
             .help("use a newer pgproof"));
     }
-    serde_json::from_str(&text).map_err(|e| Error::new(Kind::Input, doing()).because(e))
+    serde_json::from_str(&text).map_err(damaged)
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Excerpt, Kind, Result};
 use crate::sql::{self, Statement};
 use std::io::Read;
 use std::path::Path;
+use std::rc::Rc;
 
 /// A statement and where it came from.
 #[derive(Debug, Clone)]
@@ -16,12 +17,15 @@ pub struct Source {
     pub origin: Origin,
     /// For messages: a path, `argument` or `standard input`.
     pub name: String,
+    /// The text that it is a part of, and where in it the statement starts, in bytes.
+    pub whole: Rc<str>,
+    pub offset: usize,
 }
 
 impl Source {
     /// Puts the origin of this statement into an error about it.
     pub fn locate(&self, error: Error) -> Error {
-        error.from(&self.name, self.origin.line.unwrap_or(1))
+        error.within(&self.whole, self.offset, &self.name)
     }
 }
 
@@ -40,10 +44,12 @@ pub fn read(args: &Explain) -> Result<(Vec<Source>, Vec<Gap>)> {
     }
     if sources.is_empty() {
         let error = Error::new(Kind::Usage, "find a statement to explain");
-        return Err(match gaps.first() {
-            Some(gap) => error.because(gap.what.clone()),
-            None => error.help("pgproof explain \"SELECT …\", or -f FILE, or -f - for standard input"),
-        });
+        let error = match (gaps.first(), args.file.first()) {
+            (Some(gap), _) => error.because(gap.what.clone()),
+            (None, Some(path)) => error.because(format!("{} holds no statement", name_of(path))),
+            (None, None) => error,
+        };
+        return Err(error.help("pgproof explain \"SELECT …\", or -f FILE, or -f - for standard input"));
     }
     Ok((sources, gaps))
 }
@@ -57,9 +63,10 @@ fn argument(text: &str) -> Result<Source> {
             .help("pgproof explain \"SELECT …\"")),
         [piece] => {
             let statement = sql::read(piece.text);
-            check(&statement, piece.text, name, piece.line)?;
+            check(&statement, text, piece.start, name)?;
             let origin = Origin { kind: OriginKind::Argument, path: None, line: None };
-            Ok(Source { statement, origin, name: name.to_owned() })
+            let offset = piece.start + statement.offset;
+            Ok(Source { statement, origin, name: name.to_owned(), whole: text.into(), offset })
         }
         [_, second, ..] => Err(Error::new(Kind::Sql, "explain the argument")
             .at(excerpt(text, name, second.start, second.start + second.text.len(), "a second statement"))
@@ -67,10 +74,14 @@ fn argument(text: &str) -> Result<Source> {
     }
 }
 
+fn name_of(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}
+
 fn from_file(path: &Path, sources: &mut Vec<Source>, gaps: &mut Vec<Gap>) -> Result<()> {
     let stdin = path == Path::new("-");
-    let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
-    let failed = |e: std::io::Error| Error::new(Kind::Input, format!("read {name}")).because(e);
+    let name = name_of(path);
+    let failed = |e: std::io::Error| Error::new(Kind::Input, format!("read {name}")).because_of_file(&e);
     let bytes = if stdin {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
@@ -82,12 +93,27 @@ fn from_file(path: &Path, sources: &mut Vec<Source>, gaps: &mut Vec<Gap>) -> Res
         let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
         Error::new(Kind::Input, format!("read {name}"))
             .because(format!("line {line} is not UTF-8"))
-            .help("convert the file to UTF-8")
+            .help("convert it to UTF-8, such as with iconv -f LATIN1 -t UTF-8")
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    for piece in split(text, &name)? {
+    from_text(text, &name, (!stdin).then_some(name.as_str()), sources, gaps)
+}
+
+/// The statements of a text that `name` stands for in messages.
+///
+/// # Errors
+/// [`Kind::Sql`] for a quote or comment that is never closed.
+pub fn from_text(
+    text: &str,
+    name: &str,
+    path: Option<&str>,
+    sources: &mut Vec<Source>,
+    gaps: &mut Vec<Gap>,
+) -> Result<()> {
+    let whole: Rc<str> = text.into();
+    for piece in split(text, name)? {
         let statement = sql::read(piece.text);
-        if let Err(error) = check(&statement, piece.text, &name, piece.line) {
+        if let Err(error) = check(&statement, text, piece.start, name) {
             let why = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
             gaps.push(Gap {
                 what: format!("{name}:{}: {why}; skipped", piece.line),
@@ -96,17 +122,25 @@ fn from_file(path: &Path, sources: &mut Vec<Source>, gaps: &mut Vec<Gap>) -> Res
             });
             continue;
         }
-        let path = (!stdin).then(|| name.clone());
+        let path = path.map(str::to_owned);
         let origin = Origin { kind: OriginKind::File, path, line: Some(piece.line) };
-        sources.push(Source { statement, origin, name: name.clone() });
+        let offset = piece.start + statement.offset;
+        sources.push(Source { statement, origin, name: name.to_owned(), whole: whole.clone(), offset });
     }
     Ok(())
 }
 
 fn split<'a>(text: &'a str, name: &str) -> Result<Vec<sql::Piece<'a>>> {
+    if let Some(at) = text.find('\0') {
+        return Err(Error::new(Kind::Sql, "read the SQL")
+            .at(excerpt(text, name, at, at + 1, "a NUL byte, which PostgreSQL cannot hold in a text"))
+            .help("is the file in UTF-16? Convert it to UTF-8, such as with iconv -f UTF-16 -t UTF-8"));
+    }
     sql::split(text).map_err(|e| {
         let end = text[e.at..].chars().next().map_or(e.at, |c| e.at + c.len_utf8());
-        Error::new(Kind::Sql, "read the SQL").at(excerpt(text, name, e.at, end, e.what))
+        Error::new(Kind::Sql, "read the SQL")
+            .at(excerpt(text, name, e.at, end, e.what))
+            .help("close it; a quote inside a text is written twice: 'it''s'")
     })
 }
 
@@ -121,8 +155,8 @@ fn excerpt(text: &str, name: &str, start: usize, end: usize, label: &str) -> Exc
     }
 }
 
-/// Statements that EXPLAIN does not take are refused before anything is sent.
-fn check(statement: &Statement, text: &str, name: &str, line: usize) -> Result<()> {
+/// Statements that EXPLAIN does not take are refused before anything is sent. This one starts at `start` in `text`.
+fn check(statement: &Statement, text: &str, start: usize, name: &str) -> Result<()> {
     let sql::Kind::Other(word) = &statement.kind else { return Ok(()) };
     let help = match word.as_str() {
         "COPY" => "explain the query inside COPY (…)",
@@ -136,15 +170,8 @@ fn check(statement: &Statement, text: &str, name: &str, line: usize) -> Result<(
         "CALL" | "DO" => "explain the statements inside it one by one",
         _ => "EXPLAIN takes SELECT, VALUES, INSERT, UPDATE, DELETE and MERGE",
     };
-    let (start, end) = (statement.offset, statement.offset + word.len());
-    let place = Excerpt {
-        origin: name.to_owned(),
-        first_line: line,
-        text: text.to_owned(),
-        start: start.min(text.len()),
-        end: end.min(text.len()),
-        label: "EXPLAIN does not take this".to_owned(),
-    };
+    let start = start + statement.offset;
+    let place = excerpt(text, name, start, start + word.len(), "EXPLAIN does not take this");
     let what = if word.is_empty() { "nothing".to_owned() } else { word.clone() };
     Err(Error::new(Kind::Sql, "explain the statement")
         .because(format!("EXPLAIN does not take {what}"))

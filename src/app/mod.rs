@@ -17,7 +17,31 @@ use crate::config;
 use crate::error::{Error, Kind, Result};
 use crate::exit;
 use crate::rules::{self, Config};
+use clap::Parser;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Parses the command line, runs it, prints what went wrong, and returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(cli::arguments(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let color = cli::color(cli.common.color, std::io::stderr().is_terminal());
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let text = crate::render::error::render(&error, color);
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
 
 /// Runs a command and returns the exit code.
 ///
@@ -63,7 +87,8 @@ fn settings(common: &Common) -> Result<Config> {
     let mut config = match path {
         Some(path) => {
             let text = std::fs::read_to_string(&path).map_err(|e| {
-                Error::new(Kind::Config, format!("read the settings in {}", path.display())).because(e)
+                Error::new(Kind::Config, format!("read the settings in {}", path.display()))
+                    .because_of_file(&e)
             })?;
             config::parse(&text, &path.display().to_string())?
         }

@@ -61,16 +61,21 @@ async fn inside(
     if !parameters.is_empty() && parameters.len() != statement.parameters {
         return Err(Error::new(Kind::Usage, "fill in the parameters")
             .because(format!(
-                "the statement has {}, {} given with --param",
-                statement.parameters,
-                parameters.len()
+                "the statement has {}, and --param gives {}",
+                counted(statement.parameters, "parameter"),
+                counted(parameters.len(), "value")
             ))
-            .help("repeat --param once for each of $1, $2 … in order"));
+            .help(match statement.parameters {
+                0 => "leave --param out",
+                _ => "repeat --param once for each of $1, $2 … in order",
+            }));
     }
     let explained = Explained { text: &statement.text, parameters: &parameters, major };
     let raw = match generic {
         true => explain_generic(session, explained, statement.parameters).await?,
-        false => explain(session, Explain::Plan, explained).await?,
+        false => {
+            explain(session, Explain::Plan, explained).await.map_err(|e| unfit_value(e, parameters.len()))?
+        }
     };
     let plan = first_plan(&raw)?;
     let calls = safety::calls(statement, &plan);
@@ -105,6 +110,26 @@ async fn inside(
     }
     statistics_gaps(capture);
     Ok(())
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    match number {
+        0 => format!("no {noun}s"),
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
+/// A value that its type cannot hold is a mistake on the command line.
+fn unfit_value(error: Error, parameters: usize) -> Error {
+    match error.code() {
+        Some("22P02" | "22003" | "22007" | "22008" | "22023") if parameters > 0 => {
+            Error::new(Kind::Usage, "fill in the parameters")
+                .because(error)
+                .help("give each --param as the type that the server expects there; \\N is NULL")
+        }
+        _ => error,
+    }
 }
 
 enum Wanted {

@@ -3,7 +3,7 @@
 //! Refuses to call a closed pipe a failure.
 
 use crate::cli::{Common, Format, color};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, plain_words};
 use crate::exit;
 use crate::render::{self, Style};
 use crate::report::Report;
@@ -18,20 +18,50 @@ const WIDTH: usize = 100;
 /// # Errors
 /// [`Kind::Usage`] for an extension that says no format, [`Kind::Environment`] for a file that cannot be written.
 pub fn write(report: &Report, common: &Common) -> Result<()> {
+    write_around(report, common, "", "")
+}
+
+/// The same with words before and after the report where that is text.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_around(report: &Report, common: &Common, before: &str, after: &str) -> Result<()> {
     let mut formats = common.format.iter().copied();
     for path in &common.output {
         let format = match formats.next() {
             Some(format) => format,
             None => by_extension(path)?,
         };
-        save(path, as_format(report, format, common, false).as_bytes())?;
+        save(path, around(before, &as_format(report, format, common, false), after, format).as_bytes())?;
     }
-    let rest: Vec<Format> = formats.collect();
-    let shown = if rest.is_empty() { vec![Format::Text] } else { rest };
-    for format in shown {
-        print(as_format(report, format, common, true).as_bytes())?;
+    for format in shown(common) {
+        print(around(before, &as_format(report, format, common, true), after, format).as_bytes())?;
     }
     Ok(())
+}
+
+fn around(before: &str, report: &str, after: &str, format: Format) -> String {
+    match format {
+        Format::Text => format!("{before}{report}{after}"),
+        Format::Json => report.to_owned(),
+    }
+}
+
+/// The formats that go to standard output: those that no file takes, or else text.
+fn shown(common: &Common) -> Vec<Format> {
+    let rest: Vec<Format> = common.format.iter().copied().skip(common.output.len()).collect();
+    if rest.is_empty() { vec![Format::Text] } else { rest }
+}
+
+/// Whether standard output gets text.
+pub fn shows_text(common: &Common) -> bool {
+    shown(common).contains(&Format::Text)
+}
+
+/// Writes to standard error what has no place in the format of standard output.
+pub fn beside(text: &str) {
+    // Without a standard error there is nobody to tell.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 fn as_format(report: &Report, format: Format, common: &Common, terminal: bool) -> String {
@@ -53,9 +83,36 @@ fn as_format(report: &Report, format: Format, common: &Common, terminal: bool) -
 /// Checks the names of output files before any work is done.
 ///
 /// # Errors
-/// [`Kind::Usage`] for an extension that says no format.
+/// [`Kind::Usage`] for an extension that says no format, [`Kind::Environment`] for a folder that takes no file.
 pub fn check(common: &Common) -> Result<()> {
-    common.output.iter().skip(common.format.len()).try_for_each(|path| by_extension(path).map(drop))
+    common.output.iter().skip(common.format.len()).try_for_each(|path| by_extension(path).map(drop))?;
+    common.output.iter().try_for_each(|path| check_file(path))
+}
+
+/// Checks that a file can be written, without writing it.
+///
+/// # Errors
+/// [`Kind::Environment`] for a folder that takes no file.
+pub fn check_file(path: &Path) -> Result<()> {
+    if replaceable(path) { neighbour(path).map(drop) } else { Ok(()) }
+}
+
+/// A pipe or a terminal cannot be replaced, only written to.
+fn replaceable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.is_file()) || !path.exists()
+}
+
+/// An empty file beside `path`, gone when dropped.
+fn neighbour(path: &Path) -> Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::Builder::new().prefix(".pgproof-").tempfile_in(folder).map_err(|e| {
+        let error = Error::new(Kind::Environment, format!("write {}", path.display()));
+        let why = match folder.is_dir() {
+            true => format!("the folder {} takes no file: {}", folder.display(), plain_words(&e)),
+            false => format!("there is no folder {}", folder.display()),
+        };
+        error.because(why).help("name a file in a folder that exists and that you may write to")
+    })
 }
 
 fn by_extension(path: &Path) -> Result<Format> {
@@ -99,14 +156,13 @@ pub fn print(bytes: &[u8]) -> Result<u8> {
 /// # Errors
 /// [`Kind::Environment`] with the path.
 pub fn save(path: &Path, bytes: &[u8]) -> Result<()> {
-    let fail =
-        |e: std::io::Error| Error::new(Kind::Environment, format!("write {}", path.display())).because(e);
-    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-        // A pipe or a terminal cannot be replaced, only written to.
+    let fail = |e: std::io::Error| {
+        Error::new(Kind::Environment, format!("write {}", path.display())).because_of_file(&e)
+    };
+    if !replaceable(path) {
         return std::fs::write(path, bytes).map_err(fail);
     }
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    let mut file = neighbour(path)?;
     file.write_all(bytes).map_err(fail)?;
     file.persist(path).map_err(|e| fail(e.error))?;
     Ok(())

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Says what is being done now.
 pub struct Progress {
     bar: ProgressBar,
-    quiet: bool,
+    announces: bool,
 }
 
 impl Progress {
@@ -26,7 +26,14 @@ impl Progress {
                 bar
             }
         };
-        Progress { bar, quiet }
+        Progress { bar, announces: !quiet }
+    }
+
+    /// The same without announcements: nobody else is there whom a lock could hold up.
+    pub fn spinner(quiet: bool) -> Self {
+        let mut progress = Progress::new(quiet);
+        progress.announces = false;
+        progress
     }
 
     /// What is being done now.
@@ -36,7 +43,7 @@ impl Progress {
 
     /// A line that must be seen before what it announces: locks that will be taken, leftovers that were found.
     pub fn announce(&self, line: &str) {
-        if !self.quiet {
+        if self.announces {
             self.bar.suspend(|| {
                 let _ = writeln!(std::io::stderr().lock(), "{line}");
             });

@@ -11,10 +11,11 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::{Plan, read_json};
 use crate::postgres::explain::Explained;
 use crate::postgres::trial::{self, PlanNumbers, Setup};
-use crate::postgres::{ConnectOptions, Environment, Flags, Interrupt, Server};
+use crate::postgres::{ConnectOptions, Environment, Flags, Guards, Interrupt, Server, leftovers};
 use crate::proposals::{Change, Proposal};
 use crate::prove::{Experiment, Limits, Method, Step, Trial};
 use crate::report::Report;
+use crate::sql::ident::qualified;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 
@@ -22,10 +23,11 @@ use std::collections::HashSet;
 /// for B-tree builds of one to three keys on one core, a table scan included.
 const BUILD_MS_PER_ROW: f64 = 0.0015;
 
-/// Tries every proposal of `report` that the flags allow; what was observed goes into the capture.
+/// Tries every proposal of `report` that the flags allow; what was observed goes into the capture, however it ends.
 ///
 /// # Errors
-/// [`Kind::Interrupted`], a lost connection, or a trial index that could not be dropped; everything else becomes part of the trial.
+/// [`Kind::Interrupted`], a lost connection, or a trial index that could not be dropped; everything else becomes
+/// part of the trial.
 pub async fn prove(
     server: &Server,
     report: &Report,
@@ -34,38 +36,51 @@ pub async fn prove(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<()> {
+    let Some(info) = capture.server.clone() else { return Ok(()) };
     if args.proof.prove == Prove::Off || report.proposals.is_empty() {
         return Ok(());
     }
     let clone = match (&args.proof.prove, &args.proof.clone_url) {
-        (Prove::Clone, Some(url)) => Some(connect_clone(url, interrupt).await?),
+        (Prove::Clone, Some(url)) => Some(connect_clone(url, server, interrupt).await),
         (Prove::Clone, None) => {
-            return Err(
-                Error::new(Kind::Usage, "prove on a clone").help("name your copy with --clone-url URL")
-            );
+            Some(Err(Error::new(Kind::Usage, "prove on a clone").help("name your copy with --clone-url URL")))
         }
         _ => None,
     };
-    let Some(info) = capture.server.clone() else { return Ok(()) };
+    let (clone, mut ended) = match clone.transpose() {
+        Ok(clone) => (clone, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
     for judged in &report.proposals {
         let proposal = &judged.proposal;
-        let trial = match choose(args, &info, proposal) {
-            Choice::Skip => continue,
-            Choice::No(reason) => Trial::not_made(proposal.key(), proposal.statement, Method::None, reason),
-            Choice::Try(method) => {
+        let no = |reason: String| Trial::not_made(proposal.key(), proposal.statement, Method::None, reason);
+        let trial = match (&ended, choose(args, &info, capture, proposal)) {
+            (_, Choice::Skip) => continue,
+            (Err(error), _) => no(format!("not tried: pgproof {error} before its turn")),
+            (Ok(()), Choice::No(reason)) => no(reason),
+            (Ok(()), Choice::Try(method)) => {
                 let where_to = clone.as_ref().unwrap_or(server);
-                one(where_to, method, &info, proposal, capture, args, progress).await?
+                let (trial, end) = one(where_to, method, &info, proposal, capture, args, progress).await;
+                ended = end;
+                trial
             }
         };
         capture.trials.push(trial);
     }
-    Ok(())
+    ended
 }
 
-async fn connect_clone(url: &str, interrupt: &Interrupt) -> Result<Server> {
+async fn connect_clone(url: &str, production: &Server, interrupt: &Interrupt) -> Result<Server> {
     let flags = Flags { dbname: Some(url.to_owned()), ..Flags::default() };
     let options = ConnectOptions::resolve(&flags, &Environment::of_process())?;
-    Server::connect(options, 2, interrupt.clone()).await
+    let clone = Server::connect(options, 2, interrupt.clone()).await?;
+    // On a copy, locks and writers are nobody's concern: it had better be one.
+    if trial::same_database(&clone, production).await? {
+        return Err(Error::new(Kind::Usage, "prove on a clone")
+            .because(format!("{} is the database under examination itself", clone.describe()))
+            .help("name a copy with --clone-url, or use --prove rollback or concurrently"));
+    }
+    Ok(clone)
 }
 
 enum Choice {
@@ -76,7 +91,7 @@ enum Choice {
     Skip,
 }
 
-fn choose(args: &Args, info: &ServerInfo, proposal: &Proposal) -> Choice {
+fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal) -> Choice {
     let index = matches!(proposal.change, Change::CreateIndex(_));
     let setting = matches!(proposal.change, Change::Setting { .. });
     let expression = matches!(proposal.change, Change::CreateStatistics { expression: true, .. });
@@ -90,6 +105,10 @@ fn choose(args: &Args, info: &ServerInfo, proposal: &Proposal) -> Choice {
         _ if builds && expression => {
             Choice::No("statistics on an expression need a whole ANALYZE: use --prove clone".to_owned())
         }
+        _ if builds && foreign(capture, proposal) => Choice::No(format!(
+            "this role does not own {}: connect as its owner, or use --prove clone",
+            proposal.relation.as_deref().unwrap_or("its table")
+        )),
         Prove::Concurrently if index => Choice::Try(Method::Concurrently),
         Prove::Rollback | Prove::Concurrently => Choice::Try(Method::Rollback),
         Prove::Auto | Prove::Hypothetical if index && info.hypopg.is_some() => {
@@ -106,6 +125,12 @@ fn choose(args: &Args, info: &ServerInfo, proposal: &Proposal) -> Choice {
     }
 }
 
+/// Whether the relation to change is somebody else's.
+fn foreign(capture: &Capture, proposal: &Proposal) -> bool {
+    let relations = &capture.catalog.relations;
+    relations.iter().any(|r| Some(r.qualified()) == proposal.relation && !r.owned)
+}
+
 async fn one(
     server: &Server,
     method: Method,
@@ -114,19 +139,21 @@ async fn one(
     capture: &Capture,
     args: &Args,
     progress: &Progress,
-) -> Result<Trial> {
+) -> (Trial, Result<()>) {
     let statement = &capture.statements[proposal.statement];
     let run = &statement.runs[proposal.run];
     let execute = run.mode == Mode::Analyzed && method != Method::Hypothetical;
     let known = known_indexes(capture);
     let rows = rows(capture, proposal);
     let blocks_writers = method == Method::Rollback && matches!(proposal.change, Change::CreateIndex(_));
+    let max_block = blocks_writers.then_some(args.proof.max_block);
+    let partitioned = matches!(&proposal.change, Change::CreateIndex(index) if index.partitioned);
     let limits = Limits {
         runs: usize::from(args.proof.runs),
         budget_ms: args.proof.time_budget.as_secs_f64() * 1000.0,
-        block_ms: blocks_writers.then_some(args.proof.max_block.as_secs_f64() * 1000.0),
+        block_ms: max_block.map(|limit| limit.as_secs_f64() * 1000.0),
         expected_build_ms: rows * BUILD_MS_PER_ROW,
-        keep: args.proof.keep && method == Method::Concurrently,
+        keep: args.proof.keep && method == Method::Concurrently && !partitioned,
     };
     announce(method, proposal, args, progress);
     let mut setup_guards = guards(args);
@@ -142,6 +169,7 @@ async fn one(
         guards: setup_guards,
         hypopg_schema: info.hypopg.as_ref().map(|h| h.schema.as_str()),
         build_budget: args.proof.time_budget,
+        max_block,
         read: &|raw| numbers(raw, &known),
     };
     let mut trial = trial::Trial::new(server, setup);
@@ -153,8 +181,7 @@ async fn one(
             Step::Ask(request) => answer = Some(trial.answer(&request).await),
         }
     };
-    trial.finish().await?;
-    Ok(done)
+    (done, trial.finish().await)
 }
 
 /// Locks are stated before they are taken.
@@ -162,21 +189,30 @@ fn announce(method: Method, proposal: &Proposal, args: &Args, progress: &Progres
     progress.step(format!("trying {}", proposal.key()));
     let Some(relation) = &proposal.relation else { return };
     let index = matches!(proposal.change, Change::CreateIndex(_));
+    let partitioned = matches!(&proposal.change, Change::CreateIndex(index) if index.partitioned);
+    let each = if partitioned { " and each partition" } else { "" };
     match method {
         Method::Rollback if index => progress.announce(&format!(
-            "trial: an index on {relation} inside a transaction that is rolled back; SHARE lock on {relation}: \
+            "trial: an index on {relation} inside a transaction that is rolled back; SHARE lock on {relation}{each}: \
              writers wait, for at most {:.1} s (--max-block)",
             args.proof.max_block.as_secs_f64()
         )),
         Method::Rollback => progress.announce(&format!(
-            "trial: statistics of {relation} inside a transaction that is rolled back; SHARE UPDATE EXCLUSIVE lock: \
-             nobody who reads or writes waits"
+            "trial: statistics of {relation} inside a transaction that is rolled back; SHARE UPDATE EXCLUSIVE lock \
+             on {relation}{each}: nobody who reads or writes waits"
         )),
-        Method::Concurrently => progress.announce(&format!(
-            "trial: an index on {relation}, built concurrently{}; SHARE UPDATE EXCLUSIVE lock: nobody who reads or \
-             writes waits",
-            if args.proof.keep { "" } else { " and dropped again" }
-        )),
+        Method::Concurrently => {
+            let fate = match (args.proof.keep, partitioned) {
+                (false, _) => " and dropped again",
+                (true, false) => "",
+                (true, true) => " and dropped again (--keep cannot attach the partitions' indexes: run `apply`)",
+            };
+            let on = if partitioned { "each partition of " } else { "" };
+            progress.announce(&format!(
+                "trial: an index on {on}{relation}, built concurrently{fate}; SHARE UPDATE EXCLUSIVE lock on \
+                 {on}{relation}: nobody who reads or writes waits"
+            ));
+        }
         _ => {}
     }
 }
@@ -187,9 +223,13 @@ fn known_indexes(capture: &Capture) -> HashSet<String> {
 
 fn rows(capture: &Capture, proposal: &Proposal) -> f64 {
     let Change::CreateIndex(index) = &proposal.change else { return 0.0 };
-    let relation = capture.catalog.relation(Some(&index.schema), &index.table);
     // A table that was never analysed: pages are known, at some 60 rows each.
-    relation.map_or(0.0, |r| r.rows.unwrap_or_else(|| r.size_bytes.unwrap_or(0) as f64 / 8192.0 * 60.0))
+    let rows = |schema: &str, name: &str| {
+        let relation = capture.catalog.relation(Some(schema), name)?;
+        relation.rows.or(relation.size_bytes.map(|bytes| bytes as f64 / 8192.0 * 60.0))
+    };
+    let whole = rows(&index.schema, &index.table);
+    whole.unwrap_or_else(|| index.leaves().iter().filter_map(|(schema, name)| rows(schema, name)).sum())
 }
 
 fn numbers(raw: &RawValue, known: &HashSet<String>) -> PlanNumbers {
@@ -210,27 +250,41 @@ fn blocks(plan: &Plan) -> Option<i64> {
     Some(all.iter().map(|blocks| blocks.0).sum())
 }
 
-/// Trial indexes that a killed pgproof left behind: named, and dropped where the mode builds anyway.
+/// Trial indexes that a killed pgproof left behind: dropped if `drop`; what still stands comes back as sentences.
 ///
 /// # Errors
-/// As the server says.
-pub async fn leftovers(server: &Server, drop: bool, progress: &Progress) -> Result<Vec<String>> {
-    let found = trial::leftovers(server).await?;
+/// As the server says; a leftover that could not be dropped is a sentence, no error.
+pub async fn clean_up(
+    server: &Server,
+    guards: &Guards,
+    drop: bool,
+    progress: &Progress,
+) -> Result<Vec<String>> {
+    let found = leftovers::leftovers(server, guards).await?;
     let mut lines = Vec::new();
     for (schema, name) in found.abandoned {
-        let full = crate::sql::ident::qualified(&schema, &name);
-        if drop {
-            trial::drop_trial_index(server, &schema, &name).await?;
-            progress.announce(&format!("dropped {full}, left behind by a pgproof that was killed"));
-        } else {
-            lines.push(format!("{full} was left behind by a pgproof that was killed: DROP INDEX CONCURRENTLY {full}, or run `pgproof doctor`"));
+        let full = qualified(&schema, &name);
+        if !drop || found.standby {
+            let place = if found.standby { " on the primary" } else { "" };
+            lines.push(format!(
+                "the index {full} was left behind by a pgproof that was killed: `pgproof doctor`{place} drops it"
+            ));
+            continue;
+        }
+        progress.announce(&format!("dropping the index {full}, left behind by a pgproof that was killed"));
+        match leftovers::drop_trial_index(server, &schema, &name).await {
+            Ok(()) => progress.announce(&format!("dropped {full}")),
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+            Err(error) => {
+                let why: Vec<String> = error.causes();
+                let advice = error.advice().unwrap_or_default();
+                lines.push(format!("{error}: {}; {advice}", why.join(": ")));
+            }
         }
     }
     for (schema, name, pid) in found.building {
-        lines.push(format!(
-            "{} is a trial index that backend {pid} is still working on",
-            crate::sql::ident::qualified(&schema, &name)
-        ));
+        let full = qualified(&schema, &name);
+        lines.push(format!("the index {full} is a trial that server process {pid} is still working on"));
     }
     Ok(lines)
 }

@@ -23,6 +23,9 @@ pub struct ServerInfo {
     pub settings: BTreeMap<String, String>,
     /// HypoPG, where the extension is installed in this database.
     pub hypopg: Option<Extension>,
+    /// An index of a trial stands in this database. Of the moment only: no part of a capture.
+    #[serde(default, skip_serializing)]
+    pub trial_index: bool,
 }
 
 /// An installed extension.

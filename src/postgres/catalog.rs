@@ -50,3 +50,14 @@ pub async fn read(
 fn parse<'a, T: Deserialize<'a>>(doing: &str, text: &'a str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| Error::new(Kind::Server, doing).because(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proposals::TRIAL_PREFIX;
+
+    #[test]
+    fn trial_indexes_are_looked_for_by_their_prefix() {
+        assert!(SERVER_INFO.contains(&format!("relname >= '{TRIAL_PREFIX}'")));
+    }
+}

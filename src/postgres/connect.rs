@@ -11,7 +11,6 @@ use crate::error::{Error, Kind, Result};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -46,7 +45,6 @@ pub(super) struct Connection {
     pub driver: JoinHandle<()>,
     pub parameters: BTreeMap<&'static str, String>,
     pub notices: Arc<Mutex<Vec<Notice>>>,
-    pub round_trips: AtomicU64,
 }
 
 /// Why one attempt gave no connection.
@@ -228,7 +226,7 @@ where
         REPORTED.iter().filter_map(|name| Some((*name, connection.parameter(name)?.to_owned()))).collect();
     let notices = Arc::new(Mutex::new(Vec::new()));
     let driver = tokio::spawn(drive(connection, notices.clone()));
-    Ok(Connection { client, driver, parameters, notices, round_trips: AtomicU64::new(0) })
+    Ok(Connection { client, driver, parameters, notices })
 }
 
 /// Moves messages until the connection ends. An error reaches whoever waits for an answer, so none is lost here.
@@ -309,7 +307,6 @@ async fn check_target(
     let (standby, read_only) = match (on("in_hot_standby"), on("default_transaction_read_only")) {
         (Some(standby), Some(read_only)) => (standby, standby || read_only),
         _ => {
-            connection.round_trips.fetch_add(1, Ordering::Relaxed);
             let answer = connection.client.simple_query(&marked("connect", SESSION_STATE)).await;
             let rows = answer.map_err(|error| Ended::Failed(Failure::of(&error, host, options)))?;
             let cell = |index| {

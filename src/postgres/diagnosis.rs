@@ -5,6 +5,7 @@
 use super::conninfo::{Address, ConnectOptions, Host};
 use super::server_error::{driver_lines, io_cause, reported_lines};
 use super::tls;
+use crate::error::plain_words;
 use std::io::ErrorKind;
 use tokio_postgres::error::DbError;
 
@@ -97,12 +98,6 @@ impl Failure {
             _ => failure.help(no_server_help(host)),
         }
     }
-}
-
-/// The operating system's sentence without Rust's `(os error 111)`.
-fn plain_words(io: &std::io::Error) -> String {
-    let text = io.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 fn no_server_help(host: &Host) -> String {

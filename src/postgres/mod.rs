@@ -10,6 +10,8 @@ pub mod conninfo;
 mod diagnosis;
 pub mod explain;
 mod interrupt;
+pub mod leftovers;
+mod pool;
 mod server;
 mod server_error;
 mod session;

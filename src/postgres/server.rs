@@ -2,14 +2,12 @@
 //!
 //! Refuses to hand out a connection that is broken or inside somebody's transaction.
 
-use super::connect::{self, Connection};
 use super::conninfo::ConnectOptions;
 use super::interrupt::Interrupt;
+use super::pool::{Pool, Pooled};
 use super::session::Session;
 use super::tls::Tls;
 use crate::error::{Error, Kind, Result};
-use deadpool::managed::{self, Metrics, Pool, PoolError, RecycleError, RecycleResult};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -52,35 +50,10 @@ pub(super) struct Shared {
     pub round_trips: AtomicU64,
 }
 
-/// The pool's way to make and check connections.
-pub(super) struct Manager {
-    shared: Arc<Shared>,
-}
-
-impl managed::Manager for Manager {
-    type Type = Connection;
-    type Error = Error;
-
-    async fn create(&self) -> Result<Connection> {
-        // Boxed, so that the handshake's deep type stays out of every caller's future.
-        let connecting: Pin<Box<dyn Future<Output = Result<Connection>> + Send + '_>> =
-            Box::pin(connect::connect(&self.shared.options, &self.shared.tls));
-        connecting.await
-    }
-
-    /// No query: a lost connection is noticed by its driver task, and the next statement says so.
-    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Error> {
-        if connection.client.is_closed() {
-            return Err(RecycleError::message("the connection is closed"));
-        }
-        Ok(())
-    }
-}
-
 /// A server that answered: a pool of connections to it.
 #[derive(Clone)]
 pub struct Server {
-    pool: Pool<Manager>,
+    pool: Pool,
     shared: Arc<Shared>,
     version: Version,
     in_recovery: Option<bool>,
@@ -94,20 +67,18 @@ impl Server {
     pub async fn connect(options: ConnectOptions, pool_size: usize, interrupt: Interrupt) -> Result<Server> {
         let shared =
             Arc::new(Shared { options, tls: Tls::default(), interrupt, round_trips: AtomicU64::new(0) });
-        let pool = Pool::builder(Manager { shared: shared.clone() })
-            .max_size(pool_size.max(1))
-            .build()
-            .map_err(|error| Error::new(Kind::Environment, "make a connection pool").because(error))?;
+        let pool = Pool::new(shared.clone(), pool_size)?;
         let mut server =
             Server { pool, shared, version: Version { num: 0, text: String::new() }, in_recovery: None };
         let first = server.take().await?;
-        let reported = first.parameters.get("server_version").and_then(|text| Version::parse(text));
+        let parameters = &first.beside.parameters;
+        let reported = parameters.get("server_version").and_then(|text| Version::parse(text));
         server.version = reported.ok_or_else(|| {
             Error::new(Kind::Connect, format!("connect to {}", server.describe()))
                 .because("the server did not report its version")
                 .help("is this a PostgreSQL server, or a pooler in front of one?")
         })?;
-        server.in_recovery = first.parameters.get("in_hot_standby").map(|value| value == "on");
+        server.in_recovery = parameters.get("in_hot_standby").map(|value| value == "on");
         drop(first);
         Ok(server)
     }
@@ -152,28 +123,21 @@ impl Server {
     /// # Errors
     /// As [`Server::connect`], without [`Kind::Interrupted`].
     pub async fn cleaning_session(&self, phase: &'static str) -> Result<Session> {
-        let doing = || format!("connect to {}", self.describe());
-        let connection = self.pool.get().await.map_err(|error| pool_error(error, doing()))?;
+        let connection = self.pool.get(&self.shared.options).await?;
         let mut session = Session::new(connection, self.shared.clone(), phase);
         session.uninterruptible();
         Ok(session)
     }
 
     /// A connection out of the pool, unless somebody asks us to stop first.
-    async fn take(&self) -> Result<managed::Object<Manager>> {
-        let doing = || format!("connect to {}", self.describe());
+    async fn take(&self) -> Result<Pooled> {
         tokio::select! {
             biased;
-            () = self.shared.interrupt.raised() => Err(Interrupt::error(doing())),
-            taken = self.pool.get() => taken.map_err(|error| pool_error(error, doing())),
+            () = self.shared.interrupt.raised() => {
+                Err(Interrupt::error(format!("connect to {}", self.describe())))
+            }
+            taken = self.pool.get(&self.shared.options) => taken,
         }
-    }
-}
-
-fn pool_error(error: PoolError<Error>, doing: String) -> Error {
-    match error {
-        PoolError::Backend(error) => error,
-        other => Error::new(Kind::Connect, doing).because(other.to_string()),
     }
 }
 

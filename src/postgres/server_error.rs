@@ -54,18 +54,54 @@ pub fn server_error(doing: &str, error: tokio_postgres::Error) -> Error {
         Kind::LockTimeout => {
             ours.help("another session holds the lock; try again, or wait longer with --lock-timeout")
         }
-        _ => ours,
+        _ => match advice(reported.code().code()) {
+            Some(help) => ours.help(help),
+            None => ours,
+        },
     }
 }
 
-/// Like [`server_error`], and where the server pointed into `sql`, with the place.
-pub(super) fn statement_error(doing: &str, error: tokio_postgres::Error, sql: &str, marker: usize) -> Error {
+/// What to do about an error that one code stands for, where the server gives no hint of its own.
+fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "42P01" => "name its schema (schema.table), or another database with -d",
+        "3F000" => "name another schema, or another database with -d",
+        "42703" => "check the spelling; names without quotes are read in lower case",
+        "42883" => "check its name and the types of its arguments, or name its schema",
+        "42601" => "the server could not read the statement from there on",
+        "42501" => {
+            "EXPLAIN needs the rights of the statement itself: GRANT them to this role, or name another role with -U"
+        }
+        "25006" => {
+            "pgproof's transactions are read-only; --allow-writes lets the statement write, and rolls it back"
+        }
+        "54001" => "the statement nests too deeply for the server's max_stack_depth",
+        _ => return None,
+    })
+}
+
+/// Like [`server_error`], and where the server pointed into `sql`, with the place. A cancelled statement is an
+/// interrupt only if somebody `asked` us to stop: a DBA may cancel one of ours as well.
+pub(super) fn statement_error(
+    doing: &str,
+    error: tokio_postgres::Error,
+    sql: &str,
+    marker: usize,
+    asked: bool,
+) -> Error {
+    if let Some(reported) = error.as_db_error().filter(|_| !asked && is_cancel(&error)) {
+        let ours = Error::new(Kind::Server, doing).sqlstate(reported.code().code());
+        return with_causes(ours, reported_lines(reported))
+            .help("somebody cancelled it on the server (pg_cancel_backend)");
+    }
     let place = error.as_db_error().and_then(|reported| match reported.position() {
         // The server counts characters from 1, over the marker that we put in front.
         Some(ErrorPosition::Original(at)) => {
             let at = (*at as usize).checked_sub(marker + 1)?;
             let (start, c) = sql.char_indices().nth(at).unwrap_or((sql.len(), ' '));
-            let end = if start < sql.len() { start + c.len_utf8() } else { start };
+            let word = sql[start..].chars().take_while(|c| c.is_alphanumeric() || *c == '_');
+            let word: usize = word.map(char::len_utf8).sum();
+            let end = if start < sql.len() { start + word.max(c.len_utf8()) } else { start };
             Some((start, end, reported.message().to_owned()))
         }
         _ => None,

@@ -2,18 +2,18 @@
 //!
 //! Refuses to leave anything behind: no named statement, no open transaction in the pool, no setting.
 
-use super::connect::{Connection, Notice};
+use super::connect::Notice;
 use super::interrupt::Interrupt;
-use super::server::{Manager, Shared};
+use super::pool::Pooled;
+use super::server::{Shared, Version};
 use super::server_error::{is_cancel, is_lost, statement_error};
 use super::templates::{self, COMMIT, Guards, ROLLBACK, marked};
 use crate::error::{Error, Kind, Result};
 use bytes::BytesMut;
-use deadpool::managed::Object;
 use std::error::Error as StdError;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
 use tokio_postgres::{CancelToken, NoTls, Row, SimpleQueryMessage};
@@ -74,7 +74,7 @@ impl<'a> FromSql<'a> for TextCell {
 /// A connection for one task at a time. Dropped inside a transaction, it closes its connection.
 pub struct Session {
     /// `None` only while `drop` runs.
-    connection: Option<Object<Manager>>,
+    connection: Option<Pooled>,
     shared: Arc<Shared>,
     phase: &'static str,
     in_transaction: bool,
@@ -87,12 +87,11 @@ pub struct Session {
     lost: AtomicBool,
     /// A cancel request is on its way, or was too late for its statement.
     cancel_sent: AtomicBool,
-    trips_before: u64,
+    round_trips: AtomicU64,
 }
 
 impl Session {
-    pub(super) fn new(connection: Object<Manager>, shared: Arc<Shared>, phase: &'static str) -> Self {
-        let trips_before = connection.round_trips.load(Ordering::Relaxed);
+    pub(super) fn new(connection: Pooled, shared: Arc<Shared>, phase: &'static str) -> Self {
         Session {
             connection: Some(connection),
             shared,
@@ -103,7 +102,7 @@ impl Session {
             unfinished: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             cancel_sent: AtomicBool::new(false),
-            trips_before,
+            round_trips: AtomicU64::new(0),
         }
     }
 
@@ -113,7 +112,14 @@ impl Session {
     /// As the server says; the transaction is then closed again.
     pub async fn begin(&mut self, guards: &Guards, extra: &[(&str, String)]) -> Result<()> {
         self.in_transaction = true;
-        let begun = self.batch("begin a transaction", &templates::begin(guards, extra)).await;
+        // The role's own limit on a whole transaction (17+) would close the connection; each statement has ours. One
+        // of ours in `extra` comes second: a timer that runs is stopped by 0 alone.
+        let version =
+            self.connection().beside.parameters.get("server_version").and_then(|text| Version::parse(text));
+        let limited = version.is_some_and(|version| version.major() >= 17);
+        let no_limit = limited.then(|| ("transaction_timeout", "0".to_owned()));
+        let extra: Vec<(&str, String)> = no_limit.into_iter().chain(extra.iter().cloned()).collect();
+        let begun = self.batch("begin a transaction", &templates::begin(guards, &extra)).await;
         if begun.is_err() {
             let _ = self.rollback().await;
         }
@@ -127,6 +133,21 @@ impl Session {
     pub async fn rollback(&mut self) -> Result<()> {
         let shielded = std::mem::replace(&mut self.shielded, true);
         let ended = self.batch("roll back", ROLLBACK).await;
+        self.shielded = shielded;
+        if ended.is_ok() {
+            self.in_transaction = false;
+        }
+        ended
+    }
+
+    /// Undoes the transaction and then runs `sql`, in one message: also where the transaction has failed, and on
+    /// the same server process behind a pooler.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn rollback_and(&mut self, sql: &str) -> Result<()> {
+        let shielded = std::mem::replace(&mut self.shielded, true);
+        let ended = self.batch("roll back", &format!("{ROLLBACK}; {sql}")).await;
         self.shielded = shielded;
         if ended.is_ok() {
             self.in_transaction = false;
@@ -150,6 +171,25 @@ impl Session {
     pub fn uninterruptible(&mut self) -> &mut Self {
         self.shielded = true;
         self
+    }
+
+    /// Statements from here on carry this phase in their marker.
+    pub fn mark(&mut self, phase: &'static str) -> &mut Self {
+        self.phase = phase;
+        self
+    }
+
+    /// Stops the statement that somebody gave up waiting for, and waits for its end.
+    ///
+    /// # Errors
+    /// [`Kind::Connect`] when it does not end: the connection is then closed with this session.
+    pub async fn stop(&self, doing: &str) -> Result<()> {
+        if !self.unfinished.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let work = Box::pin(async move { self.connection().client.simple_query("").await }) as Work<'_, _>;
+        // The cancel may also hit our own empty statement, which is as good an end.
+        self.send_after_abandoned(doing, work).await.map(drop)
     }
 
     /// The connection is closed after use: it will carry settings that no other task should see.
@@ -224,15 +264,15 @@ impl Session {
 
     /// What the server said beside its answers, on this connection; empties the list.
     pub fn notices(&self) -> Vec<Notice> {
-        self.connection().notices.lock().map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
+        self.connection().beside.notices.lock().map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
     }
 
     /// Statements and batches sent by this session: each costs one round trip.
     pub fn round_trips(&self) -> u64 {
-        self.connection().round_trips.load(Ordering::Relaxed) - self.trips_before
+        self.round_trips.load(Ordering::Relaxed)
     }
 
-    fn connection(&self) -> &Connection {
+    fn connection(&self) -> &Pooled {
         // `drop` alone takes it away.
         self.connection.as_ref().expect("a live session has its connection")
     }
@@ -244,7 +284,10 @@ impl Session {
     /// Sends one statement or batch. Unless shielded, an interrupt cancels it; once shielded, a cancel request
     /// that was too late for its own statement does not count against the next one.
     async fn send<'s, T>(&'s self, doing: &str, sql: &str, work: impl Fn() -> Work<'s, T>) -> Result<T> {
-        let explain = |error| statement_error(doing, error, sql, marked(self.phase, "").chars().count());
+        let explain = |error| {
+            let asked = self.shared.interrupt.is_raised();
+            statement_error(doing, error, sql, marked(self.phase, "").chars().count(), asked)
+        };
         if self.unfinished.load(Ordering::Relaxed) {
             return self.send_after_abandoned(doing, work()).await?.map_err(explain);
         }
@@ -300,7 +343,7 @@ impl Session {
 
     /// Counts a round trip, and remembers while its end is outstanding.
     async fn counted<T>(&self, work: Work<'_, T>) -> std::result::Result<T, tokio_postgres::Error> {
-        self.connection().round_trips.fetch_add(1, Ordering::Relaxed);
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
         self.shared.round_trips.fetch_add(1, Ordering::Relaxed);
         self.unfinished.store(true, Ordering::Relaxed);
         let ended = work.await;
@@ -327,11 +370,11 @@ impl Drop for Session {
     fn drop(&mut self) {
         let unfinished = self.unfinished.load(Ordering::Relaxed);
         let doubtful = self.lost.load(Ordering::Relaxed) || self.cancel_sent.load(Ordering::Relaxed);
-        let Some(object) = self.connection.take() else { return };
+        let Some(pooled) = self.connection.take() else { return };
         if !(self.in_transaction || unfinished || doubtful || self.closing) {
             return;
         }
-        let connection = Object::take(object);
+        let (client, beside) = pooled.take();
         if !unfinished {
             return;
         }
@@ -339,9 +382,9 @@ impl Drop for Session {
         let shared = self.shared.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let stopping = cancel(connection.client.cancel_token(), &shared);
+                let stopping = cancel(client.cancel_token(), &shared);
                 let _ = tokio::time::timeout(CANCEL_PATIENCE, stopping).await;
-                connection.driver.abort();
+                beside.driver.abort();
             });
         }
     }

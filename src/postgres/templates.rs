@@ -49,9 +49,7 @@ pub(super) fn begin(guards: &Guards, extra: &[(&str, String)]) -> String {
         ("idle_in_transaction_session_timeout", guards.idle_in_transaction_timeout),
     ];
     for (name, limit) in limits {
-        // The settings are whole milliseconds, where 0 is no limit: round up, never to "forever".
-        let millis = limit.as_micros().div_ceil(1000);
-        let _ = write!(batch, "; SET LOCAL {name} = {millis}");
+        let _ = write!(batch, "; SET LOCAL {name} = {}", millis(limit));
     }
     for (name, value) in extra {
         let _ = write!(batch, "; SET LOCAL {} = {}", setting_name(name), literal(value));
@@ -151,9 +149,28 @@ pub(super) fn set_session(name: &str, value: &str) -> String {
     format!("SET {} = {}", setting_name(name), literal(value))
 }
 
-/// A limit on the statements that follow in this transaction.
-pub(super) fn limit_statement(limit: Duration) -> String {
-    format!("SET LOCAL statement_timeout = {}", limit.as_micros().div_ceil(1000))
+/// Settings are whole milliseconds, where 0 is no limit: round up, never to "forever".
+pub(super) fn millis(limit: Duration) -> u128 {
+    limit.as_micros().div_ceil(1000)
+}
+
+/// Undoes what happened since [`savepoint`] or [`watch_connection`], settings included.
+pub(super) const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT pgproof";
+
+/// Within a trial's transaction: from here to [`ROLLBACK_TO`], statements have this limit and may not write.
+pub(super) fn savepoint(limit: Duration, read_only: bool) -> String {
+    let mode = if read_only { "; SET LOCAL transaction_read_only = on" } else { "" };
+    format!("SAVEPOINT pgproof; SET LOCAL statement_timeout = {}{mode}", millis(limit))
+}
+
+/// Has the server look at this interval whether we are still there. An error on systems that cannot, and then
+/// [`ROLLBACK_TO`] saves a transaction.
+pub(super) fn watch_connection(in_transaction: bool, interval: &str) -> String {
+    let set = format!("client_connection_check_interval = {}", literal(interval));
+    match in_transaction {
+        true => format!("SAVEPOINT pgproof; SET LOCAL {set}; RELEASE SAVEPOINT pgproof"),
+        false => format!("SET {set}"),
+    }
 }
 
 /// Puts our marker in front, on the same line, so that places in the statement keep their line.

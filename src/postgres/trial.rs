@@ -4,26 +4,24 @@
 //! that could not be removed is told. Refuses to judge.
 
 use super::explain::{Explained, explain};
+use super::leftovers::{Backend, backend, drop_trial_index, end_backend};
 use super::server::Server;
 use super::session::{Session, TextParam};
 use super::templates::{self, Explain, Guards};
 use crate::error::{Error, Kind, Result};
-use crate::proposals::{Change, IndexDefinition, TRIAL_PREFIX, trial_name};
+use crate::proposals::{Change, IndexDefinition, trial_name};
 use crate::prove::{Answer, Method, Request, Sample};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::time::{Duration, Instant};
 
-const LEFTOVERS: &str = include_str!("queries/leftovers.sql");
-const BUILDING: &str = include_str!("queries/building.sql");
 const BUILT_INDEX: &str = include_str!("queries/built_index.sql");
-const SAVEPOINT: &str = "SAVEPOINT pgproof";
-const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT pgproof";
-/// How often a concurrent drop is tried, and how long in all: it waits for transactions older than itself.
-const DROP_TRIES: u32 = 5;
-const DROP_PATIENCE: Duration = Duration::from_secs(30);
 /// While it builds, the server looks this often whether we are still there (14+): a lock does not outlive us.
 const CONNECTION_CHECK: &str = "200ms";
+/// The server's own end of a transaction that holds a lock (17+) comes this much after ours, as a last resort.
+const LAST_RESORT: Duration = Duration::from_millis(500);
+const IDENTITY: &str = include_str!("queries/identity.sql");
+const POOLER_PROBE: &str = include_str!("queries/pooler_probe.sql");
 
 /// What a trial is about and how it may be done.
 pub struct Setup<'a> {
@@ -33,8 +31,11 @@ pub struct Setup<'a> {
     pub guards: Guards,
     /// Where HypoPG's functions live; for [`Method::Hypothetical`].
     pub hypopg_schema: Option<&'a str>,
-    /// Upper bound for a concurrent build.
+    /// Upper bound for a build that blocks nobody.
     pub build_budget: Duration,
+    /// How long a lock that blocks others may be held, by the clock, waiting for it included; `None` where the
+    /// change blocks nobody.
+    pub max_block: Option<Duration>,
     /// Reads cost and time out of a plan; says whether it uses an index that was not there before.
     pub read: &'a dyn Fn(&RawValue) -> PlanNumbers,
 }
@@ -54,10 +55,20 @@ pub struct Trial<'a> {
     setup: Setup<'a>,
     /// The session that holds the change: a transaction, or HypoPG's memory.
     holder: Option<Session>,
+    /// The server process that builds, or holds a lock.
+    backend: Option<Backend>,
     /// Trial indexes that exist on the server: schema and name.
     standing: Vec<(String, String)>,
     in_place: bool,
+    undone: bool,
+    /// When the lock that blocks others must be given back.
+    deadline: Option<Instant>,
+    /// The interrupt or the lost connection that ended it.
     fatal: Option<Error>,
+    /// The first trial index that could not be dropped.
+    stuck: Option<Error>,
+    /// The server ended our transaction as we had told it to: its connection is gone, the server is not.
+    guarded: bool,
 }
 
 #[derive(Deserialize)]
@@ -69,51 +80,73 @@ struct Built {
 impl<'a> Trial<'a> {
     /// A trial on `server`; nothing is sent yet.
     pub fn new(server: &'a Server, setup: Setup<'a>) -> Self {
-        Trial { server, setup, holder: None, standing: Vec::new(), in_place: false, fatal: None }
+        Trial {
+            server,
+            setup,
+            holder: None,
+            backend: None,
+            standing: Vec::new(),
+            in_place: false,
+            undone: false,
+            deadline: None,
+            fatal: None,
+            stuck: None,
+            guarded: false,
+        }
     }
 
-    /// Answers one request. Errors become [`Answer::Failed`]; an interrupt or a lost connection is kept for
-    /// [`Trial::finish`].
-    pub async fn answer(&mut self, request: &Request) -> Answer {
+    /// Answers one request, and says how long that took in ms. Errors become [`Answer::Failed`]; an interrupt or a
+    /// lost connection becomes [`Answer::Ended`] and is kept for [`Trial::finish`].
+    pub async fn answer(&mut self, request: &Request) -> (Answer, f64) {
+        let started = Instant::now();
         let answered = match request {
             Request::Plan => self.plan().await,
-            Request::Measure { limit_ms } => self.measure(*limit_ms).await,
-            Request::Build { limit_ms } => self.build(*limit_ms).await,
+            Request::Measure => self.measure().await,
+            Request::Build => self.build().await,
             Request::Undo => self.undo().await.map(|()| Answer::Undone),
             Request::Keep => self.keep().await.map(|()| Answer::Kept),
         };
-        answered.unwrap_or_else(|error| {
+        let answer = answered.unwrap_or_else(|error| {
             let reason = reason(&error);
-            if self.fatal.is_none() && matches!(error.kind(), Kind::Interrupted | Kind::Connect) {
+            self.guarded |= matches!(error.code(), Some("25P03" | "25P04"));
+            let ends = matches!(error.kind(), Kind::Interrupted | Kind::Connect);
+            if ends && self.fatal.is_none() {
                 self.fatal = Some(error);
             }
-            Answer::Failed(reason)
-        })
+            if ends { Answer::Ended(reason) } else { Answer::Failed(reason) }
+        });
+        (answer, started.elapsed().as_secs_f64() * 1000.0)
     }
 
     /// Ends the trial: whatever still stands is undone.
     ///
     /// # Errors
-    /// The interrupt or the lost connection that ended it.
+    /// The interrupt or the lost connection that ended it; a trial index that could not be dropped.
     pub async fn finish(mut self) -> Result<()> {
         if self.in_place || self.holder.is_some() || !self.standing.is_empty() {
-            let undone = self.undo().await;
-            if self.fatal.is_none() {
-                undone?;
-            }
+            let _ = self.undo().await;
         }
-        self.fatal.take().map_or(Ok(()), Err)
+        match (self.fatal.take(), self.stuck.take()) {
+            // An interrupt has its own exit code only where everything was undone.
+            (Some(fatal), Some(stuck)) if fatal.kind() != Kind::Interrupted => {
+                let left = stuck.advice().unwrap_or("run `pgproof doctor`");
+                let text = format!("{stuck}: {left}");
+                Err(fatal.help(text))
+            }
+            (_, Some(error)) | (Some(error), None) => Err(error),
+            (None, None) => Ok(()),
+        }
     }
 
     async fn plan(&mut self) -> Result<Answer> {
-        let plan = self.run(Explain::Plan, None).await?;
+        let plan = self.run(Explain::Plan).await?;
         let numbers = (self.setup.read)(&plan);
         let index = matches!(self.setup.change, Change::CreateIndex(_)) && self.in_place;
         Ok(Answer::Planned { plan, cost: numbers.cost, uses_change: index.then_some(numbers.uses_new_index) })
     }
 
-    async fn measure(&mut self, limit_ms: Option<f64>) -> Result<Answer> {
-        let plan = self.run(Explain::Measure, limit_ms).await?;
+    async fn measure(&mut self) -> Result<Answer> {
+        let plan = self.run(Explain::Measure).await?;
         let numbers = (self.setup.read)(&plan);
         let ms = numbers.execution_ms.ok_or_else(|| {
             Error::new(Kind::Server, "measure the statement").because("the server printed no execution time")
@@ -122,29 +155,52 @@ impl<'a> Trial<'a> {
     }
 
     /// One EXPLAIN: in the holder's transaction while that holds the change, else in one of its own.
-    async fn run(&mut self, kind: Explain, limit_ms: Option<f64>) -> Result<Box<RawValue>> {
+    async fn run(&mut self, kind: Explain) -> Result<Box<RawValue>> {
         let statement = self.setup.statement;
-        if let Some(holder) = self.holder.as_ref().filter(|_| self.in_place) {
-            holder.batch("set a savepoint", SAVEPOINT).await?;
-            if let Some(ms) = limit_ms {
-                holder.batch("limit the statement", &templates::limit_statement(millis(ms))).await?;
-            }
-            let plan = explain(holder, kind, statement).await?;
-            holder.batch("roll back to the savepoint", ROLLBACK_TO).await?;
+        let limit = self.limit(self.setup.guards.statement_timeout)?;
+        let bounded = self.deadline.is_some();
+        if let Some(holder) = self.holder.as_mut().filter(|_| self.in_place) {
+            holder.mark("trial run");
+            let savepoint = templates::savepoint(limit, self.setup.guards.read_only);
+            holder.batch("set a savepoint", &savepoint).await?;
+            let plan = explain(holder, kind, statement).await.map_err(|error| match error.kind() {
+                Kind::Timeout if bounded => {
+                    error.help("the lock may not be held for longer than --max-block")
+                }
+                _ => error,
+            })?;
+            holder.batch("roll back to the savepoint", templates::ROLLBACK_TO).await?;
             return Ok(plan);
         }
-        let mut session = self.server.session("measure").await?;
+        let phase = match (self.undone, self.in_place) {
+            (true, _) => "trial again",
+            (_, true) => "trial run",
+            _ => "trial before",
+        };
+        let mut session = self.server.session(phase).await?;
         let mut extra = Vec::new();
         if let (Change::Setting { name, value }, true) = (self.setup.change, self.in_place) {
             extra.push((name.as_str(), value.clone()));
         }
         session.begin(&self.setup.guards, &extra).await?;
         let plan = explain(&session, kind, statement).await;
-        session.rollback().await?;
-        plan
+        let ended = session.rollback().await;
+        let plan = plan?;
+        ended.map(|()| plan)
     }
 
-    async fn build(&mut self, limit_ms: Option<f64>) -> Result<Answer> {
+    /// How long the next statement may take: `usual`, or what is left until the lock must be given back.
+    fn limit(&self, usual: Duration) -> Result<Duration> {
+        let Some(deadline) = self.deadline else { return Ok(usual) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::new(Kind::Timeout, "measure with the index in place")
+                .because("the lock had been held for as long as --max-block allows"));
+        }
+        Ok(if usual.is_zero() { left } else { left.min(usual) })
+    }
+
+    async fn build(&mut self) -> Result<Answer> {
         let started = Instant::now();
         let change = self.setup.change;
         let mut built = Built { size_bytes: None, not_yet_usable: None };
@@ -157,7 +213,7 @@ impl<'a> Trial<'a> {
                 self.in_place = true;
                 built = self.concurrently(index).await?;
             }
-            _ => built = self.in_transaction(limit_ms).await?,
+            _ => built = self.in_transaction().await?,
         }
         self.in_place = true;
         let ms = started.elapsed().as_secs_f64() * 1000.0;
@@ -186,70 +242,96 @@ impl<'a> Trial<'a> {
     }
 
     /// Builds inside a transaction that will be rolled back.
-    async fn in_transaction(&mut self, limit_ms: Option<f64>) -> Result<Built> {
+    async fn in_transaction(&mut self) -> Result<Built> {
         let mut session = self.server.session("trial build").await?;
         let mut guards = Guards { read_only: false, ..self.setup.guards.clone() };
-        guards.statement_timeout = limit_ms.map_or(self.setup.build_budget, millis);
-        session.begin(&guards, &self.connection_check()).await?;
+        guards.statement_timeout = self.setup.build_budget;
+        let mut extra = Vec::new();
+        if let Some(limit) = self.setup.max_block {
+            guards.statement_timeout = limit;
+            // Should we stall, the server gives the lock back.
+            guards.idle_in_transaction_timeout = limit;
+            if self.setup.statement.major >= 17 {
+                let last = limit + LAST_RESORT;
+                extra.push(("transaction_timeout", templates::millis(last).to_string()));
+            }
+        }
+        session.begin(&guards, &extra).await?;
+        self.watch_connection(&session).await?;
+        self.backend = Some(backend(&session).await?);
+        self.deadline = self.setup.max_block.map(|limit| Instant::now() + limit);
         let session = self.holder.insert(session);
-        let mut names = Vec::new();
-        let schema = match self.setup.change {
+        match self.setup.change {
             Change::CreateIndex(index) => {
-                names.push(trial_name(&index.apply()[0]));
-                session
-                    .batch("build the index on trial", &index.build(&names[0]))
-                    .await
-                    .map_err(|e| hint(e, index))?;
-                &index.schema
+                let name = trial_name(&index.apply()[0]);
+                let build = session.batch("build the index on trial", &index.build(&name)).await;
+                build.map_err(|e| hint(e, index))?;
+                built_indexes(session, &index.schema, &[name]).await
             }
             Change::Analyze { schema, relation, columns } => {
-                session
-                    .batch("analyze on trial", &templates::analyze_columns(schema, relation, columns))
-                    .await?;
-                schema
+                let analyze = templates::analyze_columns(schema, relation, columns);
+                session.batch("analyze on trial", &analyze).await?;
+                Ok(Built { size_bytes: None, not_yet_usable: None })
             }
             Change::CreateStatistics { schema, relation, name, body, columns, .. } => {
                 let create = templates::create_statistics(schema, &trial_name(name), body, relation);
                 session.batch("create statistics on trial", &create).await?;
-                session
-                    .batch("analyze on trial", &templates::analyze_columns(schema, relation, columns))
-                    .await?;
-                schema
+                let analyze = templates::analyze_columns(schema, relation, columns);
+                session.batch("analyze on trial", &analyze).await?;
+                Ok(Built { size_bytes: None, not_yet_usable: None })
             }
-            Change::Setting { .. } => return Ok(Built { size_bytes: None, not_yet_usable: None }),
-        };
-        let built = match names.is_empty() {
-            true => Built { size_bytes: None, not_yet_usable: None },
-            false => built_indexes(session, schema, &names).await?,
-        };
-        // The statements that follow have their own limit again.
-        session
-            .batch("limit statements", &templates::limit_statement(self.setup.guards.statement_timeout))
-            .await?;
-        Ok(built)
+            Change::Setting { .. } => Ok(Built { size_bytes: None, not_yet_usable: None }),
+        }
+    }
+
+    /// Has the server notice soon that we are gone (14+), where its operating system can.
+    async fn watch_connection(&self, session: &Session) -> Result<()> {
+        if self.setup.statement.major < 14 {
+            return Ok(());
+        }
+        let watch = templates::watch_connection(session.in_transaction(), CONNECTION_CHECK);
+        match session.batch("watch the connection", &watch).await {
+            Err(error) if error.kind() == Kind::Server && session.in_transaction() => {
+                session.batch("roll back to the savepoint", templates::ROLLBACK_TO).await
+            }
+            Err(error) if error.kind() == Kind::Server => Ok(()),
+            watched => watched,
+        }
     }
 
     /// Builds under a trial name, outside any transaction, on every leaf.
     async fn concurrently(&mut self, index: &IndexDefinition) -> Result<Built> {
+        let doing = "build the index concurrently";
         let name = trial_name(&index.apply()[0]);
         let session = self.unbounded_session("trial build").await?;
+        self.backend = Some(backend(&session).await?);
         let deadline = Instant::now() + self.setup.build_budget;
         let mut total = Built { size_bytes: Some(0), not_yet_usable: Some(false) };
         for (position, (schema, table)) in index.leaves().into_iter().enumerate() {
             let name = if position == 0 { name.clone() } else { format!("{name}_{position}") };
-            self.standing.push((schema.clone(), name.clone()));
             let sql = index.build_concurrently(&name, &schema, &table);
+            self.standing.push((schema.clone(), name.clone()));
             let left = deadline.saturating_duration_since(Instant::now());
-            match tokio::time::timeout(left, session.batch("build the index concurrently", &sql)).await {
-                Ok(built) => built?,
+            match tokio::time::timeout(left, session.batch(doing, &sql)).await {
                 Err(_) => {
-                    return Err(Error::new(Kind::Timeout, "build the index concurrently")
+                    session.stop(doing).await?;
+                    return Err(Error::new(Kind::Timeout, doing)
                         .because(format!(
                             "it took longer than {:.0} s",
                             self.setup.build_budget.as_secs_f64()
                         ))
-                        .help("allow more with --time-budget"));
+                        .help(
+                            "allow more with --time-budget; it also waits for transactions older than itself",
+                        ));
                 }
+                Ok(Err(error)) if error.code() == Some("42P07") => {
+                    // Not ours: another pgproof tries the same index at this moment.
+                    self.standing.pop();
+                    return Err(
+                        error.help("another pgproof seems to be trying this index: see `pgproof doctor`")
+                    );
+                }
+                Ok(ended) => ended?,
             }
             let built = built_indexes(&session, &schema, &[name]).await?;
             total.size_bytes = total.size_bytes.zip(built.size_bytes).map(|(a, b)| a + b);
@@ -262,46 +344,71 @@ impl<'a> Trial<'a> {
     /// A session for CONCURRENTLY: timeouts would cut its waits and leave an invalid index. Only what the role
     /// or database set otherwise is set back, for this connection, which is closed afterwards.
     async fn unbounded_session(&self, phase: &'static str) -> Result<Session> {
+        let doing = "set up a session without time limits";
         let mut session = self.server.session(phase).await?;
         session.close_after_use();
+        self.refuse_poolers(&session).await?;
         let mut wanted =
             vec![("statement_timeout", "0"), ("lock_timeout", "0"), ("default_transaction_read_only", "off")];
-        if self.setup.statement.major >= 14 {
-            wanted.push(("client_connection_check_interval", CONNECTION_CHECK));
-        }
         if self.setup.statement.major >= 17 {
             wanted.push(("transaction_timeout", "0"));
         }
-        for (name, value) in wanted {
-            session
-                .batch("set up a session without time limits", &templates::set_session(name, value))
-                .await?;
-        }
+        let all: Vec<String> =
+            wanted.iter().map(|(name, value)| templates::set_session(name, value)).collect();
+        session.batch(doing, &all.join("; ")).await?;
+        self.watch_connection(&session).await?;
         Ok(session)
     }
 
-    fn connection_check(&self) -> Vec<(&'static str, String)> {
-        let known = self.setup.statement.major >= 14;
-        known.then(|| ("client_connection_check_interval", CONNECTION_CHECK.to_owned())).into_iter().collect()
+    /// Settings must stay with our connection. A pooler that hands out one server process per transaction would
+    /// give ours to somebody else, and theirs to us.
+    async fn refuse_poolers(&self, session: &Session) -> Result<()> {
+        let doing = "set up a session without time limits";
+        let value = format!("{:016x}", fastrand::u64(..));
+        session.batch(doing, &templates::set_session("pgproof.probe", &value)).await?;
+        let other = self.server.session("probe").await?;
+        let seen = |rows: Vec<Vec<Option<String>>>| rows.into_iter().flatten().flatten().any(|v| v == value);
+        let leaked = seen(other.rows(doing, POOLER_PROBE).await?);
+        if leaked {
+            other.batch(doing, "RESET \"pgproof.probe\"").await?;
+        }
+        if leaked || !seen(session.rows(doing, POOLER_PROBE).await?) {
+            return Err(Error::new(Kind::Server, doing)
+                .because(
+                    "settings do not stay with this connection: a pooler in transaction mode is in between",
+                )
+                .help("connect to the server itself for --prove concurrently, or use --prove rollback"));
+        }
+        Ok(())
     }
 
     async fn undo(&mut self) -> Result<()> {
         self.in_place = false;
+        self.undone = true;
+        self.deadline = None;
+        if let (Some(Kind::Connect), Some(backend)) =
+            (self.fatal.as_ref().map(Error::kind), self.backend.take())
+        {
+            end_backend(self.server, &backend).await;
+        }
+        let mut ended = Ok(());
         if let Some(mut session) = self.holder.take() {
-            session.uninterruptible();
-            if self.setup.method == Method::Hypothetical {
-                let schema = self.setup.hypopg_schema.unwrap_or("public");
-                // In an aborted transaction HypoPG cannot be asked: the connection is closed instead.
-                if session.batch("make HypoPG forget", &templates::hypopg_reset(schema)).await.is_err() {
-                    session.close_after_use();
+            session.uninterruptible().mark("undo");
+            ended = match self.setup.method {
+                Method::Hypothetical => {
+                    let schema = self.setup.hypopg_schema.unwrap_or("public");
+                    session.rollback_and(&templates::hypopg_reset(schema)).await
                 }
-            }
-            session.rollback().await?;
+                _ => session.rollback().await,
+            };
         }
         for (schema, name) in std::mem::take(&mut self.standing) {
-            drop_trial_index(self.server, &schema, &name).await?;
+            if let Err(error) = drop_trial_index(self.server, &schema, &name).await {
+                self.stuck.get_or_insert(error);
+            }
         }
-        Ok(())
+        // A transaction whose connection is gone is undone by the server.
+        ended.or_else(|error| if self.guarded { Ok(()) } else { Err(error) })
     }
 
     async fn keep(&mut self) -> Result<()> {
@@ -310,10 +417,11 @@ impl<'a> Trial<'a> {
         session.uninterruptible();
         let guards = Guards { read_only: false, ..self.setup.guards.clone() };
         session.begin(&guards, &[]).await?;
-        for (position, (schema, name)) in self.standing.iter().enumerate() {
-            let suffix = if position == 0 { String::new() } else { format!("_{position}") };
-            let to = format!("{}{suffix}", index.name);
-            session.batch("name the index", &templates::rename_index(schema, name, &to)).await?;
+        // One: `app` keeps nothing on a partitioned table, where each partition's index would have to be attached.
+        for (schema, name) in &self.standing {
+            session
+                .batch("give the index its final name", &templates::rename_index(schema, name, &index.name))
+                .await?;
         }
         session.commit().await?;
         self.standing.clear();
@@ -322,71 +430,16 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// Trial indexes found on a server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Leftovers {
-    /// Schema and name; no backend works on them.
-    pub abandoned: Vec<(String, String)>,
-    /// Schema, name and the process that is still building or dropping.
-    pub building: Vec<(String, String, String)>,
-}
-
-/// Finds trial indexes in this database, and who still works on them.
+/// Whether two servers are one and the same database: a copy has its own process, started at its own moment.
 ///
 /// # Errors
-/// As the server says.
-pub async fn leftovers(server: &Server) -> Result<Leftovers> {
-    let doing = "look for leftovers of killed trials";
-    let mut session = server.session("").await?;
-    session.begin(&Guards::default(), &[]).await?;
-    let cell = |row: &tokio_postgres::Row, at: usize| row.try_get::<_, String>(at).unwrap_or_default();
-    let found = async {
-        let abandoned = session.query(doing, LEFTOVERS, &[TRIAL_PREFIX.into()]).await?;
-        let building = session.query(doing, BUILDING, &[TRIAL_PREFIX.into()]).await?;
-        Ok(Leftovers {
-            abandoned: abandoned.iter().map(|r| (cell(r, 0), cell(r, 1))).collect(),
-            building: building.iter().map(|r| (cell(r, 0), cell(r, 1), cell(r, 2))).collect(),
-        })
+/// As the servers say.
+pub async fn same_database(one: &Server, other: &Server) -> Result<bool> {
+    let mut identities = Vec::new();
+    for server in [one, other] {
+        identities.push(server.session("").await?.rows("look which server this is", IDENTITY).await?);
     }
-    .await;
-    session.rollback().await?;
-    found
-}
-
-/// Drops a trial index, concurrently and with retries; an interrupt does not stop it.
-///
-/// # Errors
-/// When it still stands after all tries; the help names the statement that removes it.
-pub async fn drop_trial_index(server: &Server, schema: &str, name: &str) -> Result<()> {
-    let sql = templates::drop_index_concurrently(schema, name);
-    let deadline = Instant::now() + DROP_PATIENCE;
-    let mut last = None;
-    for attempt in 0..DROP_TRIES {
-        tokio::time::sleep(Duration::from_millis(100 * u64::from(attempt))).await;
-        let left = deadline.saturating_duration_since(Instant::now());
-        match tokio::time::timeout(left, drop_once(server, &sql)).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => last = Some(error),
-            Err(_) => break,
-        }
-    }
-    let error = Error::new(Kind::Server, format!("drop the trial index {name}"))
-        .help(format!("it is left behind: run `{sql}`, or `pgproof doctor` later"));
-    Err(match last {
-        Some(last) => error.because(last),
-        None => error.because("an older transaction is still open: the drop waits for it"),
-    })
-}
-
-async fn drop_once(server: &Server, sql: &str) -> Result<()> {
-    let mut session = server.cleaning_session("undo").await?;
-    session.close_after_use();
-    for (name, value) in
-        [("statement_timeout", "0"), ("lock_timeout", "0"), ("default_transaction_read_only", "off")]
-    {
-        session.batch("set up a session without time limits", &templates::set_session(name, value)).await?;
-    }
-    session.batch("drop the trial index", sql).await
+    Ok(identities[0] == identities[1])
 }
 
 async fn built_indexes(session: &Session, schema: &str, names: &[String]) -> Result<Built> {
@@ -395,10 +448,6 @@ async fn built_indexes(session: &Session, schema: &str, names: &[String]) -> Res
     let names = serde_json::to_string(names).map_err(json)?;
     let cell = session.query_json(doing, BUILT_INDEX, &[schema.into(), TextParam(Some(names))]).await?;
     serde_json::from_str(&cell).map_err(json)
-}
-
-fn millis(ms: f64) -> Duration {
-    Duration::from_secs_f64((ms / 1000.0).max(0.001))
 }
 
 /// Says which lock could not be had.
@@ -410,6 +459,7 @@ fn hint(error: Error, index: &IndexDefinition) -> Error {
             index.target()
         )),
         Kind::Timeout => error.help("the build took longer than --max-block allows: use --prove concurrently"),
+        Kind::Permission => error.help("connect as the owner of the table, or use --prove clone"),
         _ => error,
     }
 }

@@ -5,16 +5,19 @@
 
 use super::definition::{IndexDefinition, Key};
 use super::name::index_name;
-use crate::catalog::{Relation, RelationKind};
+use super::order::{Order, sort_beats_range, wanted_order};
+use crate::catalog::{Index, Relation, RelationKind};
 use crate::context::PlanContext;
 use crate::plan::Node;
-use crate::sql::condition::{Comparison, Operand, Shape, SortKey, Test, sort_key};
-use crate::sql::ident::quote;
+use crate::sql::condition::{Comparison, Operand, Shape, Test, sort_key};
+use crate::sql::token::tokenize;
 
 /// A constant that at most this share of rows holds is worth a partial index.
 const RARE_SHARE: f64 = 0.1;
 /// A column with at most this many distinct values is a status, not an identity: its constants stay constant.
 const STATUS_VALUES: f64 = 20.0;
+/// One value must dominate, so that the others are exceptions (and not shops, of which there are ten).
+const COMMON_SHARE: f64 = 0.5;
 /// Rows that one probe may still leave before another key is worth its width.
 const ENOUGH_ROWS: f64 = 2.0;
 /// INCLUDE pays only for many rows, few narrow columns and a table that is mostly all-visible.
@@ -22,6 +25,8 @@ const INCLUDE_MIN_ROWS: f64 = 1_000.0;
 const INCLUDE_MAX_COLUMNS: usize = 3;
 const INCLUDE_MAX_BYTES: f64 = 32.0;
 const INCLUDE_MIN_VISIBLE: f64 = 0.9;
+/// Nodes that compute their own output, so that they do not care how wide their input is.
+const PROJECTING: &[&str] = &["Aggregate", "Group", "Nested Loop", "Hash Join", "Merge Join"];
 
 /// An index worth trying.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,14 +53,23 @@ pub enum WhyNot {
 
 /// The conditions of a scan, sorted by what an index can do with them.
 #[derive(Default)]
-struct Usable {
+pub(super) struct Usable {
     /// Compared for equality with one value, with the share of rows that a value holds on average.
-    equal: Vec<(Key, f64)>,
+    pub(super) equal: Vec<(Key, f64)>,
     /// `= ANY`: equality, but the order of later keys is lost.
-    any: Vec<Key>,
-    range: Vec<Key>,
-    /// Constants that are worth a WHERE clause, with the share of rows that meet them.
-    partial: Vec<(String, f64)>,
+    pub(super) any: Vec<Key>,
+    pub(super) range: Vec<Key>,
+    /// Constants that are worth a WHERE clause.
+    pub(super) partial: Vec<Rare>,
+}
+
+/// A test that few rows meet.
+pub(super) struct Rare {
+    /// The test as a WHERE clause.
+    text: String,
+    key: Key,
+    /// Share of rows that meet it.
+    share: f64,
 }
 
 /// The index that the scan at `scan` asks for, with the conditions of `join` where that is given.
@@ -72,9 +86,15 @@ pub fn candidate(ctx: &PlanContext, scan: usize, join: Option<usize>) -> Result<
     let relation = root.unwrap_or(leaf);
     let usable = usable(ctx, node, join, relation);
     let order = wanted_order(ctx, node, relation, &usable);
+    let wanted = order.as_ref().filter(|o| o.limited).and_then(|o| o.wanted);
     let (keys, unordered, sorts) = arrange(&usable, order, rows(ctx, node, relation), emitted(node));
-    let predicates: Vec<&str> = usable.partial.iter().map(|(text, _)| text.as_str()).collect();
-    let share: f64 = usable.partial.iter().map(|(_, share)| share).product();
+    let fetched = fetched(ctx, node, join, wanted.filter(|_| sorts));
+    let predicates: Vec<&str> = usable.partial.iter().map(|rare| rare.text.as_str()).collect();
+    let share: f64 = usable.partial.iter().map(|rare| rare.share).product();
+    // Without a predicate an index does the same work where the rare columns are among its keys.
+    let plain: Vec<Key> =
+        usable.partial.iter().map(|rare| rare.key.clone()).chain(keys.iter().cloned()).collect();
+    let plain_unordered = unordered + usable.partial.len();
     let keys = match keys.is_empty() {
         true => partial_alone(relation, &usable).ok_or(WhyNot::NoCondition)?,
         false => keys,
@@ -83,15 +103,18 @@ pub fn candidate(ctx: &PlanContext, scan: usize, join: Option<usize>) -> Result<
         schema: relation.schema.clone(),
         table: relation.name.clone(),
         name: String::new(),
-        include: include(ctx, node, relation, &keys),
+        include: if fetched < INCLUDE_MIN_ROWS { Vec::new() } else { include(ctx, node, relation, &keys) },
         keys,
         predicate: (!predicates.is_empty()).then(|| predicates.join(" AND ")),
         partitions: relation.partitions.clone(),
         partitioned: relation.kind == RelationKind::Partitioned,
     };
-    if let Some(live) =
-        [relation, leaf].iter().flat_map(|r| &r.indexes).find(|i| definition.served_by(i, unordered))
-    {
+    let plain = IndexDefinition { keys: plain, predicate: None, ..definition.clone() };
+    let serves = |live: &&Index| match live.predicate {
+        Some(_) => definition.served_by(live, unordered),
+        None => plain.served_by(live, plain_unordered),
+    };
+    if let Some(live) = [relation, leaf].iter().flat_map(|r| &r.indexes).find(serves) {
         return Err(WhyNot::Served(live.name.clone()));
     }
     definition.name =
@@ -104,6 +127,14 @@ fn rows(ctx: &PlanContext, node: &Node, relation: &Relation) -> f64 {
     let facts = ctx.facts_of(node.id);
     let fetched = facts.rows_total.map(|r| r.0 + facts.rows_removed_total.map_or(0.0, |r| r.0));
     relation.rows.filter(|r| *r > 0.0).or(fetched).unwrap_or(1e6)
+}
+
+/// Rows that an index scan in this place would fetch from the heap: those the scan lets through, but no more
+/// than the join keeps, or than a LIMIT takes from an index in its order.
+fn fetched(ctx: &PlanContext, node: &Node, join: Option<usize>, wanted: Option<f64>) -> f64 {
+    let rows = |id: usize| ctx.facts_of(id).rows_total.map_or(0.0, |r| r.0);
+    let kept = join.map_or(f64::INFINITY, rows).min(wanted.unwrap_or(f64::INFINITY));
+    rows(node.id).min(kept)
 }
 
 /// Rows that one execution of the scan lets through: at least so many match its equality conditions.
@@ -130,10 +161,20 @@ fn usable(ctx: &PlanContext, node: &Node, join: Option<usize>, relation: &Relati
         }
     }
     if let Some(join) = join {
-        for condition in ctx.join_conditions(&ctx.plan.nodes[join]) {
-            for test in condition.conjuncts().into_iter().filter(|t| t.comparison == Comparison::Eq) {
-                sort_in(ctx, test, alias, relation, &mut usable);
-            }
+        let alias = ctx.outer_alias(node);
+        let conditions = ctx.join_conditions(&ctx.plan.nodes[join]);
+        let tests: Vec<&Test> = conditions.iter().flat_map(|c| c.conjuncts()).collect();
+        let known = usable.equal.len();
+        tests
+            .iter()
+            .filter(|t| t.comparison == Comparison::Eq)
+            .for_each(|t| sort_in(ctx, t, alias, relation, &mut usable));
+        // A range helps only where nothing better narrows down the partners.
+        if usable.equal.len() == known {
+            tests
+                .iter()
+                .filter(|t| t.comparison.is_range())
+                .for_each(|t| sort_in(ctx, t, alias, relation, &mut usable));
         }
     }
     let mut seen: Vec<String> = Vec::new();
@@ -171,16 +212,17 @@ fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relat
     let Some(key) = key(ctx, left, relation) else { return };
     let frequency = |value: &str| {
         let statistics = relation.column(&key.text).filter(|_| key.column)?.statistics.as_ref()?;
-        let distinct = statistics.distinct(relation.rows.unwrap_or(0.0));
-        (distinct <= STATUS_VALUES).then(|| statistics.frequency(value).unwrap_or(0.0))
+        let status = statistics.distinct(relation.rows.unwrap_or(0.0)) <= STATUS_VALUES
+            && statistics.common_frequencies.first().is_some_and(|most| *most >= COMMON_SHARE);
+        status.then(|| statistics.frequency(value).unwrap_or(0.0))
     };
     let statistics = relation.column(&key.text).filter(|_| key.column).and_then(|c| c.statistics.as_ref());
     match comparison {
         Comparison::Eq => {
             let literal = right.and_then(Operand::literal);
-            match literal.as_deref().and_then(frequency) {
+            match literal.as_deref().filter(|value| written(ctx, value)).and_then(frequency) {
                 Some(share) if share <= RARE_SHARE && relation.partition_root.is_none() => {
-                    usable.partial.push((predicate(test, alias), share.max(0.0001)));
+                    usable.partial.push(rare(test, key, share));
                 }
                 _ => {
                     let share = statistics.map_or(0.01, |s| 1.0 / s.distinct(relation.rows.unwrap_or(1.0)));
@@ -190,15 +232,13 @@ fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relat
         }
         Comparison::AnyEq => usable.any.push(key),
         Comparison::IsNull => match statistics.map(|s| s.null_fraction) {
-            Some(share) if share <= RARE_SHARE => {
-                usable.partial.push((predicate(test, alias), share.max(0.0001)))
-            }
+            Some(share) if share <= RARE_SHARE => usable.partial.push(rare(test, key, share)),
             _ => {}
         },
         Comparison::IsTrue | Comparison::IsFalse if key.column => {
             let value = if comparison == Comparison::IsTrue { "t" } else { "f" };
             if let Some(share) = frequency(value).filter(|share| *share <= RARE_SHARE) {
-                usable.partial.push((predicate(test, alias), share.max(0.0001)));
+                usable.partial.push(rare(test, key, share));
             }
         }
         ref range if range.is_range() => usable.range.push(key),
@@ -215,8 +255,20 @@ fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relat
     }
 }
 
-/// A test as a WHERE clause of the table itself: the alias in front of columns goes.
-fn predicate(test: &Test, alias: Option<&str>) -> String {
+/// The constant stands in the statement itself; a parameter's value may be another one next time.
+fn written(ctx: &PlanContext, value: &str) -> bool {
+    let text = &ctx.statement.text;
+    let quoted = format!("'{}'", value.replace('\'', "''"));
+    let (tokens, _) = tokenize(text);
+    ctx.statement.parameters == 0 || tokens.iter().any(|t| [value, &quoted].contains(&t.text(text)))
+}
+
+fn rare(test: &Test, key: Key, share: f64) -> Rare {
+    Rare { text: predicate(test), key, share: share.max(0.0001) }
+}
+
+/// A test as a WHERE clause of the table itself: operands carry no alias.
+fn predicate(test: &Test) -> String {
     let text = match (&test.comparison, &test.right) {
         (Comparison::IsNull, _) => format!("{} IS NULL", test.left.text),
         (Comparison::IsTrue, _) => test.left.text.clone(),
@@ -224,7 +276,6 @@ fn predicate(test: &Test, alias: Option<&str>) -> String {
         (_, Some(right)) => format!("{} = {}", parenthesised(&test.left), right.text),
         _ => test.text.clone(),
     };
-    debug_assert!(alias.is_none_or(|a| !text.starts_with(&format!("{}.", quote(a)))));
     format!("({text})")
 }
 
@@ -235,7 +286,7 @@ fn parenthesised(operand: &Operand) -> String {
     }
 }
 
-fn owns(alias: Option<&str>, relation: &Relation, qualifier: Option<&str>, name: &str) -> bool {
+pub(super) fn owns(alias: Option<&str>, relation: &Relation, qualifier: Option<&str>, name: &str) -> bool {
     match qualifier {
         Some(qualifier) => Some(qualifier) == alias,
         None => relation.column(name).is_some(),
@@ -243,7 +294,7 @@ fn owns(alias: Option<&str>, relation: &Relation, qualifier: Option<&str>, name:
 }
 
 /// The index key that holds an operand's values; `None` where no index can.
-fn key(ctx: &PlanContext, operand: &Operand, relation: &Relation) -> Option<Key> {
+pub(super) fn key(ctx: &PlanContext, operand: &Operand, relation: &Relation) -> Option<Key> {
     if let Some(reference) = operand.column() {
         let column = relation.column(&reference.name)?;
         let relabelled = match &operand.shape {
@@ -255,51 +306,6 @@ fn key(ctx: &PlanContext, operand: &Operand, relation: &Relation) -> Option<Key>
     let immutable = operand.functions.iter().all(|f| ctx.catalog.immutable(f));
     let expression = operand.shape == Shape::Expression && !operand.functions.is_empty() && immutable;
     expression.then(|| Key { text: operand.text.clone(), column: false, ..Key::column("") })
-}
-
-/// The order that a sort right above the scan makes, as keys; `None` where there is none we could give.
-fn wanted_order(ctx: &PlanContext, node: &Node, relation: &Relation, usable: &Usable) -> Option<Order> {
-    let sort = ctx.above(node.id, &["Gather", "Gather Merge", "Append", "Result"])?;
-    if !["Sort", "Incremental Sort"].contains(&sort.kind.as_str()) {
-        return None;
-    }
-    let limit = ctx.above(sort.id, &["Gather", "Gather Merge"]).filter(|n| n.kind == "Limit");
-    let alias = node.detail.alias.as_deref();
-    let single_value = |key: &Key| usable.equal.iter().any(|(k, _)| k.text == key.text);
-    let keys = sort.detail.sort_key.iter().map(|text| order_key(ctx, &sort_key(text), alias, relation, node));
-    let keys: Vec<Key> = keys.collect::<Option<Vec<_>>>()?.into_iter().filter(|k| !single_value(k)).collect();
-    let emitted = ctx.facts_of(node.id).rows_total.map(|r| r.0);
-    let wanted = limit.and_then(|l| ctx.facts_of(l.id).rows_total).map(|r| r.0);
-    (!keys.is_empty()).then_some(Order { keys, limited: limit.is_some(), emitted, wanted })
-}
-
-struct Order {
-    keys: Vec<Key>,
-    limited: bool,
-    emitted: Option<f64>,
-    wanted: Option<f64>,
-}
-
-fn order_key(
-    ctx: &PlanContext,
-    sort: &SortKey,
-    alias: Option<&str>,
-    relation: &Relation,
-    node: &Node,
-) -> Option<Key> {
-    let ours = |qualifier: Option<&str>, name: &str| {
-        // Above an Append the sort key names the parent's alias, of which the partition's is a variant.
-        owns(alias, relation, qualifier, name)
-            || (node.relationship == crate::plan::Relationship::Member && relation.column(name).is_some())
-    };
-    let columns = sort.operand.columns.iter();
-    let all_ours =
-        columns.clone().count() > 0 && columns.clone().all(|c| ours(c.qualifier.as_deref(), &c.name));
-    if !all_ours || sort.custom_order || sort.collation.is_some() {
-        return None;
-    }
-    let key = key(ctx, &sort.operand, relation)?;
-    Some(Key { descending: sort.descending, nulls_first: sort.nulls_first, ..key })
 }
 
 /// Puts the keys in order. Returns them, how many in front are only compared for equality, and whether a
@@ -339,35 +345,28 @@ fn arrange(usable: &Usable, order: Option<Order>, rows: f64, emitted: f64) -> (V
     }
 }
 
-/// With a range on the first sort column both are served at once. Otherwise the order wins where LIMIT stops
-/// the scan early: when far more rows pass the conditions than are wanted.
-fn sort_beats_range(order: &Order, range: Option<&Key>) -> bool {
-    match range {
-        Some(range) if range.text == order.keys[0].text => true,
-        _ if !order.limited => range.is_none(),
-        None => true,
-        Some(_) => match (order.emitted, order.wanted) {
-            (Some(emitted), Some(wanted)) => emitted > wanted * 50.0,
-            _ => false,
-        },
-    }
-}
-
 /// Columns to include so that the heap need not be read, where that pays.
 fn include(ctx: &PlanContext, node: &Node, relation: &Relation, keys: &[Key]) -> Vec<String> {
-    let emitted = ctx.facts_of(node.id).rows_total.map_or(0.0, |r| r.0);
     let visible = relation.pages > 0.0 && relation.all_visible_pages / relation.pages >= INCLUDE_MIN_VISIBLE;
-    if emitted < INCLUDE_MIN_ROWS
-        || !visible
-        || node.detail.output.is_empty()
-        || keys.iter().any(|k| !k.column)
-    {
+    if !visible || node.detail.output.is_empty() || keys.iter().any(|k| !k.column) {
         return Vec::new();
     }
     let mut extra: Vec<String> = Vec::new();
     let alias = node.detail.alias.as_deref();
     let conditions = ctx.scan_conditions(node);
-    let outputs = node.detail.output.iter().map(|text| sort_key(text).operand);
+    // A scan below these may hand on whole rows, needed or not: the parent's own expressions say what is needed.
+    let parent = node.parent.map(|id| &ctx.plan.nodes[id]).filter(|parent| {
+        node.detail.output.len() == relation.columns.len() && PROJECTING.contains(&parent.kind.as_str())
+    });
+    let used: Vec<&String> = match parent {
+        Some(parent) => {
+            let joined = [&parent.detail.hash_cond, &parent.detail.merge_cond, &parent.detail.join_filter];
+            let texts = parent.detail.output.iter().chain(&parent.detail.group_key);
+            texts.chain(joined.into_iter().flatten()).chain(&parent.detail.filter).collect()
+        }
+        None => node.detail.output.iter().collect(),
+    };
+    let outputs = used.into_iter().map(|text| sort_key(text).operand);
     let tested = conditions
         .iter()
         .flat_map(|c| c.tests())

@@ -29,9 +29,19 @@ pub fn propose(
     for (i, finding) in findings.iter().enumerate() {
         for remedy in &finding.remedies {
             match make(ctx, remedy) {
-                Ok(mut proposal) => match proposals.iter_mut().find(|p| p.apply == proposal.apply) {
-                    Some(known) if known.answers.contains(&(first + i)) => {}
-                    Some(known) => known.answers.push(first + i),
+                Ok(mut proposal) => match proposals.iter_mut().find(|p| same(p, &proposal)) {
+                    Some(known) => {
+                        proposal.answers.clone_from(&known.answers);
+                        if !proposal.answers.contains(&(first + i)) {
+                            proposal.answers.push(first + i);
+                        }
+                        // One setting for all: the largest is enough for each.
+                        if proposal.size > known.size {
+                            *known = proposal;
+                        } else {
+                            known.answers = proposal.answers;
+                        }
+                    }
                     None => {
                         proposal.answers.push(first + i);
                         proposals.push(proposal);
@@ -43,6 +53,14 @@ pub fn propose(
     }
     drop_prefixes(&mut proposals);
     (proposals, reasons)
+}
+
+/// The same change, or the same setting with another value.
+fn same(a: &Proposal, b: &Proposal) -> bool {
+    match (&a.change, &b.change) {
+        (Change::Setting { name: a, .. }, Change::Setting { name: b, .. }) => a == b,
+        _ => a.apply == b.apply,
+    }
 }
 
 /// Of two indexes proposed for one statement, one whose keys the other starts with goes.

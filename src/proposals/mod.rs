@@ -6,6 +6,7 @@ mod candidate;
 mod definition;
 mod make;
 mod name;
+mod order;
 mod size;
 
 pub use candidate::{Candidate, WhyNot, candidate};

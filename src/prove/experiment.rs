@@ -4,7 +4,7 @@
 //! Refuses to ask anybody: `app` answers its requests, and an answer may be an error. However it ends, a
 //! change that was made is undone before [`Step::Done`].
 
-use super::{Method, Outcome, Sample, Trial, judge, median};
+use super::{Method, Outcome, Sample, Trial, judge};
 use serde_json::value::RawValue;
 
 /// What the experiment wants next.
@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 pub enum Request {
     /// EXPLAIN the statement without executing it.
     Plan,
-    /// Execute the statement once under EXPLAIN (ANALYZE, TIMING OFF), for at most `limit_ms`.
-    Measure { limit_ms: Option<f64> },
-    /// Make the change, within `limit_ms` where a lock blocks others meanwhile.
-    Build { limit_ms: Option<f64> },
+    /// Execute the statement once under EXPLAIN (ANALYZE, TIMING OFF).
+    Measure,
+    /// Make the change. Who answers bounds how long its lock is held: by the clock, not by samples.
+    Build,
     /// Undo the change.
     Undo,
     /// The change helped and the user asked to keep it: give it its final name.
@@ -40,6 +40,8 @@ pub enum Answer {
     Kept,
     /// The request failed; the reason is fit for the report.
     Failed(String),
+    /// As [`Answer::Failed`], and nothing more can be measured: interrupted, or the connection is lost.
+    Ended(String),
 }
 
 /// What to do next.
@@ -92,6 +94,7 @@ pub struct Experiment {
     phase: Phase,
     trial: Trial,
     built: bool,
+    ended: bool,
     blocked_ms: f64,
     spent_ms: f64,
 }
@@ -105,20 +108,27 @@ impl Experiment {
             phase: Phase::PlanBefore,
             trial: Trial::empty(proposal, statement, method),
             built: false,
+            ended: false,
             blocked_ms: 0.0,
             spent_ms: 0.0,
         }
     }
 
-    /// Takes the answer to the last request (none at the start) and says what to do next.
-    pub fn step(&mut self, answer: Option<Answer>) -> Step {
-        if let Some(answer) = answer {
-            self.take(answer);
+    /// Takes the answer to the last request and the wall time that it took in ms (none at the start), and says
+    /// what to do next.
+    pub fn step(&mut self, answered: Option<(Answer, f64)>) -> Step {
+        if let Some((answer, took_ms)) = answered {
+            self.spent_ms += took_ms;
+            // A lock blocks others from the moment that we queue for it.
+            if self.built || self.phase == Phase::Build {
+                self.blocked_ms += took_ms;
+            }
+            self.take(answer, took_ms);
         }
         match self.phase {
             Phase::PlanBefore | Phase::PlanAfter => Step::Ask(Request::Plan),
-            Phase::Warm(_) | Phase::Runs(..) => Step::Ask(Request::Measure { limit_ms: self.block_left() }),
-            Phase::Build => Step::Ask(Request::Build { limit_ms: self.block_left() }),
+            Phase::Warm(_) | Phase::Runs(..) => Step::Ask(Request::Measure),
+            Phase::Build => Step::Ask(Request::Build),
             Phase::Undo => Step::Ask(Request::Undo),
             Phase::Keep => Step::Ask(Request::Keep),
             Phase::Over => {
@@ -127,33 +137,19 @@ impl Experiment {
         }
     }
 
-    fn take(&mut self, answer: Answer) {
+    fn take(&mut self, answer: Answer, took_ms: f64) {
         self.phase = match (self.phase, answer) {
-            (Phase::Undo, Answer::Failed(reason)) => {
-                self.stop(reason);
-                Phase::Over
-            }
-            (Phase::Keep, Answer::Failed(reason)) => {
-                self.stop(reason);
-                Phase::Undo
-            }
-            (phase, Answer::Failed(reason)) => {
-                // A run that the lock budget cut short is no failure of the remedy; what was measured stands.
-                self.stop(reason);
-                match phase {
-                    Phase::Build
-                    | Phase::PlanAfter
-                    | Phase::Warm(Side::After)
-                    | Phase::Runs(Side::After, _) => {
-                        self.built = true;
-                        Phase::Undo
-                    }
-                    _ => Phase::Over,
-                }
+            (phase, Answer::Failed(reason)) => self.failed(phase, reason),
+            (phase, Answer::Ended(reason)) => {
+                self.ended = true;
+                self.failed(phase, reason)
             }
             (Phase::PlanBefore, Answer::Planned { cost, .. }) => {
                 self.trial.cost_before = Some(cost);
-                if self.execute { Phase::Warm(Side::Before) } else { Phase::Build }
+                match self.execute {
+                    true => Phase::Warm(Side::Before),
+                    false => self.build_if_it_fits(0.0),
+                }
             }
             (Phase::PlanAfter, Answer::Planned { plan, cost, uses_change }) => {
                 self.trial.cost_after = Some(cost);
@@ -165,18 +161,21 @@ impl Experiment {
                     Phase::Undo
                 }
             }
-            (Phase::Warm(side), Answer::Measured(sample)) => {
-                self.spend(sample.ms);
-                if side == Side::Before && !self.may_build(sample.ms) {
-                    Phase::Over
-                } else {
-                    Phase::Runs(side, 0)
-                }
+            (Phase::Warm(Side::Before), Answer::Measured(_)) => match self.build_if_it_fits(took_ms) {
+                Phase::Build => Phase::Runs(Side::Before, 0),
+                refused => refused,
+            },
+            (Phase::Warm(Side::After), Answer::Measured(_)) if self.lock_is_spent(took_ms) => {
+                self.stop(
+                    "the lock had been held for as long as --max-block allows before a run was measured"
+                        .into(),
+                );
+                Phase::Undo
             }
+            (Phase::Warm(side), Answer::Measured(_)) => Phase::Runs(side, 0),
             (Phase::Runs(side, done), Answer::Measured(sample)) => {
-                self.spend(sample.ms);
                 self.samples(side).push(sample);
-                let enough = done + 1 >= self.runs(sample.ms);
+                let enough = self.enough(side, done + 1, took_ms);
                 match (enough, side) {
                     (false, _) => Phase::Runs(side, done + 1),
                     (true, Side::Before) => Phase::Build,
@@ -194,7 +193,6 @@ impl Experiment {
                 self.trial.build_ms = Some(ms);
                 self.trial.size_bytes = size_bytes;
                 self.trial.not_yet_usable = not_yet_usable;
-                self.spend(ms);
                 Phase::PlanAfter
             }
             (Phase::Keep, _) => {
@@ -203,53 +201,69 @@ impl Experiment {
             }
             (Phase::Undo, _) => {
                 self.built = false;
-                let compare = self.execute && !self.trial.after.is_empty();
+                let compare = self.execute && !self.ended && !self.trial.after.is_empty();
                 if compare { Phase::Warm(Side::Again) } else { Phase::Over }
             }
             (phase, answer) => {
                 debug_assert!(false, "answer {answer:?} in phase {phase:?}");
-                Phase::Over
+                if self.built { Phase::Undo } else { Phase::Over }
             }
         };
+    }
+
+    /// Where a failure leads: to the undoing of whatever may stand, then to the end. What was measured stands.
+    fn failed(&mut self, phase: Phase, reason: String) -> Phase {
+        self.stop(reason);
+        match phase {
+            Phase::Build
+            | Phase::PlanAfter
+            | Phase::Warm(Side::After)
+            | Phase::Runs(Side::After, _)
+            | Phase::Keep => {
+                self.built = true;
+                Phase::Undo
+            }
+            _ => Phase::Over,
+        }
     }
 
     fn stop(&mut self, reason: String) {
         self.trial.stopped.get_or_insert(reason);
     }
 
-    /// Time counts against the lock budget while the change is in place.
-    fn spend(&mut self, ms: f64) {
-        self.spent_ms += ms;
-        if self.built {
-            self.blocked_ms += ms;
-        }
+    /// Whether another run as long as the last would hold the lock for longer than it may be.
+    fn lock_is_spent(&self, run_ms: f64) -> bool {
+        self.built && self.limits.block_ms.is_some_and(|limit| self.blocked_ms + run_ms > limit)
     }
 
-    fn block_left(&self) -> Option<f64> {
-        let inside =
-            matches!(self.phase, Phase::Build | Phase::Warm(Side::After) | Phase::Runs(Side::After, _));
-        self.limits.block_ms.filter(|_| inside).map(|limit| (limit - self.blocked_ms).max(1.0))
-    }
-
-    /// Whether the build and one warm-up and one run after it are expected to fit the lock budget.
-    fn may_build(&mut self, run_ms: f64) -> bool {
-        let Some(limit) = self.limits.block_ms else { return true };
+    /// The build, unless it, a plan, a warm-up and one run are expected to hold a lock for too long.
+    fn build_if_it_fits(&mut self, run_ms: f64) -> Phase {
+        let Some(limit) = self.limits.block_ms else { return Phase::Build };
         let expected = self.limits.expected_build_ms + 2.0 * run_ms;
-        if expected > limit {
-            self.stop(format!(
-                "building and measuring would hold a lock that blocks writers for up to {:.1} s, more than \
-                 --max-block {:.1} s: use --prove concurrently, or --prove clone",
-                expected / 1000.0,
-                limit / 1000.0
-            ));
+        if expected <= limit {
+            return Phase::Build;
         }
-        expected <= limit
+        self.stop(format!(
+            "building and measuring would hold a lock that blocks writers for up to {:.1} s, more than \
+             --max-block {:.1} s: use --prove concurrently, or --prove clone",
+            expected / 1000.0,
+            limit / 1000.0
+        ));
+        Phase::Over
     }
 
-    /// Runs that fit: the budget is shared by three phases of one warm-up and the runs.
-    fn runs(&self, run_ms: f64) -> usize {
-        let fits = self.limits.budget_ms / (3.0 * run_ms.max(0.001)) - 1.0;
-        (fits.max(1.0) as usize).min(self.limits.runs.max(1))
+    /// Whether a side has its runs: all that were asked for, or as many as the lock and the budget leave room for
+    /// when every side that is still to come gets as many.
+    fn enough(&self, side: Side, done: usize, run_ms: f64) -> bool {
+        let (sides_to_come, build_ms) = match side {
+            Side::Before => (2.0, self.limits.expected_build_ms),
+            Side::After => (1.0, 0.0),
+            Side::Again => (0.0, 0.0),
+        };
+        let needed = run_ms + sides_to_come * (done as f64 + 2.0) * run_ms + build_ms;
+        done >= self.limits.runs
+            || self.limits.budget_ms - self.spent_ms < needed
+            || (side == Side::After && self.lock_is_spent(run_ms))
     }
 
     fn samples(&mut self, side: Side) -> &mut Vec<Sample> {
@@ -258,11 +272,6 @@ impl Experiment {
             Side::After => &mut self.trial.after,
             Side::Again => &mut self.trial.again,
         }
-    }
-
-    /// The median of the runs before the change, in ms, once there are any.
-    pub fn median_before(&self) -> Option<f64> {
-        median(&self.trial.before.iter().map(|s| s.ms).collect::<Vec<_>>())
     }
 }
 
@@ -281,27 +290,39 @@ mod tests {
     }
 
     /// Drives a trial with canned answers and lists what was asked.
-    fn drive(mut fail_at: Option<usize>, run_ms: f64, used: Option<bool>) -> (Vec<&'static str>, Trial) {
+    fn drive(fail_at: Option<usize>, run_ms: f64, used: Option<bool>) -> (Vec<&'static str>, Trial) {
+        drive_to(fail_at, false, run_ms, used)
+    }
+
+    /// As [`drive`]; a failure may end everything.
+    fn drive_to(
+        mut fail_at: Option<usize>,
+        ends: bool,
+        run_ms: f64,
+        used: Option<bool>,
+    ) -> (Vec<&'static str>, Trial) {
         let mut experiment = Experiment::new("CREATE", 0, Method::Rollback, true, limits());
         let mut asked = Vec::new();
         let mut answer = None;
         loop {
-            match experiment.step(answer.take()) {
+            match experiment.step(answer.take().map(|answer| (answer, run_ms))) {
                 Step::Done(trial) => return (asked, *trial),
                 Step::Ask(request) => {
                     if fail_at == Some(asked.len()) {
                         fail_at = None;
-                        answer = Some(Answer::Failed("lost".into()));
+                        answer = Some(if ends {
+                            Answer::Ended("lost".into())
+                        } else {
+                            Answer::Failed("lost".into())
+                        });
                     }
                     let (word, reply) = match request {
                         Request::Plan => {
                             let plan = RawValue::from_string("[]".into()).unwrap();
                             ("plan", Answer::Planned { plan, cost: 1.0, uses_change: used })
                         }
-                        Request::Measure { .. } => {
-                            ("run", Answer::Measured(Sample { ms: run_ms, blocks: None }))
-                        }
-                        Request::Build { .. } => {
+                        Request::Measure => ("run", Answer::Measured(Sample { ms: run_ms, blocks: None })),
+                        Request::Build => {
                             ("build", Answer::Built { ms: 1.0, size_bytes: None, not_yet_usable: false })
                         }
                         Request::Undo => ("undo", Answer::Undone),
@@ -331,6 +352,26 @@ mod tests {
             let undone = asked.iter().position(|&w| w == "undo");
             assert!(built.is_none() || undone > built, "at {at}: {asked:?}");
         }
+    }
+
+    #[test]
+    fn after_the_end_nothing_is_asked_but_to_undo() {
+        let (whole, _) = drive(None, 10.0, Some(true));
+        for at in 0..whole.len() {
+            let (asked, trial) = drive_to(Some(at), true, 10.0, Some(true));
+            let after: Vec<&str> = asked[at + 1..].to_vec();
+            let stands = (5..whole.len()).contains(&at) && at < 11;
+            assert_eq!(after, if stands { vec!["undo"] } else { vec![] }, "at {at}: {asked:?}");
+            assert_eq!(trial.stopped.as_deref(), Some("lost"), "at {at}");
+        }
+    }
+
+    #[test]
+    fn runs_end_before_the_lock_is_held_too_long() {
+        // Build, plan, warm-up and runs of 900 ms each under a lock of at most 5 s.
+        let (_, trial) = drive(None, 900.0, Some(true));
+        assert_eq!((trial.before.len(), trial.after.len()), (3, 2));
+        assert_eq!(trial.stopped, None);
     }
 
     #[test]

@@ -71,10 +71,15 @@ fn decide(trial: &Trial, speedup: Option<Interval>) -> (Outcome, Option<String>)
         };
         return (Outcome::PlannerDeclined, Some(format!("the planner kept to its plan without it{costs}")));
     }
+    if let Some(reason) = trial.stopped.as_ref().filter(|_| trial.again.is_empty()) {
+        // Cut off in the middle: the machine's drift is unknown.
+        let outcome = if speedup.is_some() { Outcome::Undecided } else { Outcome::NotTried };
+        return (outcome, Some(reason.clone()));
+    }
     if let Some(speedup) = speedup {
         return match speedup {
             s if s.low >= MIN_SPEEDUP && (trial.after.len() > 1 || s.median >= MIN_SPEEDUP_OF_ONE) => {
-                (Outcome::Confirmed, None)
+                (Outcome::Confirmed, trial.stopped.clone())
             }
             s if s.median < MIN_SPEEDUP => {
                 (Outcome::NoBetter, Some(format!("{:.2} times as fast is not worth a change", s.median)))

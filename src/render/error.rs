@@ -49,7 +49,8 @@ fn window(excerpt: &Excerpt) -> (&str, usize, usize, usize) {
     let start = floor(text, excerpt.start.min(text.len()));
     let end = floor(text, excerpt.end.clamp(start, text.len()));
     let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
-    let line_end = text[end..].find('\n').map_or(text.len(), |i| end + i);
+    let rest = &text[end..];
+    let line_end = end + rest.find(['\r', '\n']).unwrap_or(rest.len());
     let from = floor(text, line_start.max(start.saturating_sub(AROUND)));
     let to = floor(text, line_end.min(end + AROUND)).max(end);
     let line = excerpt.first_line + text[..line_start].matches('\n').count();

@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod json;
+mod overview;
 pub mod text;
 mod tree;
 

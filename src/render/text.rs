@@ -2,11 +2,12 @@
 //!
 //! Refuses to repeat: what the tree shows is not said again in words.
 
-use super::{Style, tree};
+use super::{Style, overview, tree};
 use crate::capture::{Mode, OriginKind};
 use crate::finding::{Finding, Severity};
-use crate::proposals::Applicability;
-use crate::prove::{Method, Outcome, median, percentile};
+use crate::plan::Plan;
+use crate::proposals::{Applicability, Change, trial_name};
+use crate::prove::{Method, Outcome, Sample, median, percentile};
 use crate::report::{Judged, Report, Statement};
 use crate::units::{Bytes, Millis};
 use crate::words::{count, counted, duration, size, times};
@@ -24,13 +25,13 @@ const SHOWN_LINES: usize = 12;
 pub fn render(report: &Report, style: &Style) -> String {
     let mut out = String::new();
     for (index, statement) in report.statements.iter().enumerate() {
-        if index > 0 {
-            out.push('\n');
-        }
         self::statement(&mut out, report, index, statement, style);
     }
     if !style.quiet {
         gaps(&mut out, report, style);
+    }
+    if report.statements.len() > 1 {
+        overview::overview(&mut out, report, style);
     }
     summary(&mut out, report, style);
     out
@@ -42,7 +43,9 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
             (Some(path), Some(line)) => format!("  {path}:{line}"),
             _ => String::new(),
         };
-        let _ = writeln!(out, "{}", bold(style, &format!("── statement {}{place} ", index + 1)));
+        let title = statement.title.as_ref().map_or(String::new(), |title| format!("  {title}"));
+        let number = format!("── {} of {}{place}{title}", index + 1, report.statements.len());
+        let _ = writeln!(out, "{}", bold(style, &shorten(&number, style.width)));
     }
     if !style.quiet {
         for line in statement.text.lines().take(SHOWN_LINES) {
@@ -73,15 +76,40 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
         }
     }
     for (number, found) in report.findings.iter().enumerate().filter(|(_, f)| f.at.statement == index) {
-        finding(out, number, found, style);
+        let answered = report.proposals.iter().any(|j| j.proposal.answers.contains(&number));
+        finding(out, number, found, answered, style);
     }
     for note in &statement.notes {
         let _ = writeln!(out, "{}", wrap(note, style.width, "", "  "));
     }
+    if !statement.notes.is_empty() {
+        out.push('\n');
+    }
     let mine: Vec<(usize, &Judged)> =
         report.proposals.iter().enumerate().filter(|(_, j)| j.proposal.statement == index).collect();
-    for (number, judged) in mine {
-        proposal(out, number, judged, style);
+    for (number, judged) in &mine {
+        proposal(out, *number, judged, style);
+    }
+    alternatives(out, &mine);
+}
+
+/// Several remedies that help one statement seldom add up: which one to start with.
+fn alternatives(out: &mut String, judged: &[(usize, &Judged)]) {
+    let mut helped: Vec<(f64, usize)> = judged
+        .iter()
+        .filter(|(_, j)| j.verdict.outcome == Outcome::Confirmed)
+        .filter_map(|(number, j)| Some((j.verdict.speedup?.median, number + 1)))
+        .collect();
+    helped.sort_by(|a, b| b.0.total_cmp(&a.0));
+    if let [(_, best), rest @ ..] = &helped[..]
+        && !rest.is_empty()
+    {
+        let others: Vec<String> = rest.iter().map(|(_, number)| format!("p{number}")).collect();
+        let _ = writeln!(
+            out,
+            "each was tried alone: p{best} helps most; {} may add little to it\n",
+            others.join(" and ")
+        );
     }
 }
 
@@ -107,7 +135,8 @@ fn timing(planned: &crate::report::Planned) -> String {
     format!("{mode}{}", parts.join(", "))
 }
 
-fn finding(out: &mut String, number: usize, finding: &Finding, style: &Style) {
+/// `answered`: a proposal below says what to do.
+fn finding(out: &mut String, number: usize, finding: &Finding, answered: bool, style: &Style) {
     let word = match finding.severity {
         Severity::Error => paint(style, AnsiColor::Red, "error"),
         Severity::Warning => paint(style, AnsiColor::Yellow, "warning"),
@@ -116,7 +145,9 @@ fn finding(out: &mut String, number: usize, finding: &Finding, style: &Style) {
     let saves = finding.saves.map_or(String::new(), |s| format!(", up to {} to recover", duration(s)));
     let _ = writeln!(out, "f{} {word} {}{saves}", number + 1, bold(style, finding.rule));
     let lines = [("", &finding.what), ("", &finding.why), ("help: ", &finding.help)];
-    for (label, line) in lines.into_iter().filter(|(_, line)| !line.is_empty()) {
+    let shown =
+        |label: &str, line: &str| !line.is_empty() && (label.is_empty() || !answered || style.verbose);
+    for (label, line) in lines.into_iter().filter(|(label, line)| shown(label, line)) {
         let _ = writeln!(out, "{}", wrap(&format!("{label}{line}"), style.width, "   ", "   "));
     }
     if style.verbose {
@@ -140,23 +171,51 @@ fn proposal(out: &mut String, number: usize, judged: &Judged, style: &Style) {
     for line in &proposal.apply {
         let _ = writeln!(out, "   {}", bold(style, &format!("{line};")));
     }
+    let table = before_after(judged).filter(|_| judged.recommended() || style.verbose);
+    if let Some(reason) = reason(judged, table.is_none()) {
+        let _ = writeln!(out, "{}", wrap(&reason, style.width, "   ", "   "));
+    }
+    for line in table.iter().flat_map(|table| table.lines()) {
+        let _ = writeln!(out, "   {}", line.trim_end());
+    }
     if judged.recommended() {
+        if let Some(plan) = &judged.plan_after {
+            let _ = writeln!(
+                out,
+                "{}",
+                wrap(&plan_after(judged, plan), style.width, "   plan:   ", "           ")
+            );
+        }
         for line in &proposal.undo {
-            let _ = writeln!(out, "   undo:  {line};");
+            let _ = writeln!(out, "   undo:   {line};");
         }
         for line in facts(judged) {
-            let _ = writeln!(out, "{}", wrap(&line, style.width, "   ", "          "));
-        }
-    }
-    if let Some(reason) = &judged.verdict.reason {
-        let _ = writeln!(out, "{}", wrap(reason, style.width, "   ", "   "));
-    }
-    if let Some(table) = before_after(judged) {
-        for line in table.lines() {
-            let _ = writeln!(out, "   {}", line.trim_end());
+            let _ = writeln!(out, "{}", wrap(&line, style.width, "   ", "           "));
         }
     }
     out.push('\n');
+}
+
+/// Why the verdict is what it is, with the medians where no table shows them.
+fn reason(judged: &Judged, medians: bool) -> Option<String> {
+    let verdict = &judged.verdict;
+    let reason = verdict.reason.clone()?;
+    let middle = |samples: &[Sample]| median(&samples.iter().map(|s| s.ms).collect::<Vec<_>>());
+    Some(match (middle(&verdict.before), middle(&verdict.after)) {
+        (Some(before), Some(after)) if medians => {
+            format!("{reason}: {} before, {} after", duration(Millis(before)), duration(Millis(after)))
+        }
+        _ => reason,
+    })
+}
+
+/// The plan with the change in place, under the names that will stay.
+fn plan_after(judged: &Judged, plan: &Plan) -> String {
+    let line = tree::line(plan);
+    match &judged.proposal.change {
+        Change::CreateIndex(index) => line.replace(&trial_name(judged.proposal.key()), &index.name),
+        _ => line,
+    }
 }
 
 fn outcome(judged: &Judged) -> (String, AnsiColor) {
@@ -183,7 +242,9 @@ fn facts(judged: &Judged) -> Vec<String> {
         lines.push(format!("locks:  {}", proposal.locks.join("; ")));
     }
     let mut costs = Vec::new();
-    if let Some(bytes) = judged.size_bytes {
+    let setting = matches!(proposal.change, Change::Setting { .. });
+    // A setting's size is its value, which the statement to run tells.
+    if let Some(bytes) = judged.size_bytes.filter(|_| !setting) {
         let about = if judged.verdict.build_ms.is_some() { "" } else { "about " };
         costs.push(format!("{about}{}", size(Bytes(bytes))));
     }
@@ -199,7 +260,8 @@ fn facts(judged: &Judged) -> Vec<String> {
             costs.push("updates of its columns are no longer HOT".to_owned());
         }
     }
-    if let Some(ms) = judged.verdict.build_ms.filter(|_| judged.verdict.method != Method::Hypothetical) {
+    let built = !setting && judged.verdict.method != Method::Hypothetical;
+    if let Some(ms) = judged.verdict.build_ms.filter(|_| built) {
         costs.push(format!("built in {}", duration(Millis(ms))));
     }
     if !costs.is_empty() {
@@ -252,7 +314,7 @@ fn summary(out: &mut String, report: &Report, style: &Style) {
         _ => {
             let words = [(summary.errors, "error"), (summary.warnings, "warning"), (summary.infos, "info")];
             let words: Vec<String> =
-                words.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+                words.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| counted(n as f64, word)).collect();
             format!("{} ({})", counted(total as f64, "finding"), words.join(", "))
         }
     };
@@ -266,17 +328,17 @@ fn summary(out: &mut String, report: &Report, style: &Style) {
     let _ = writeln!(out, "{}", bold(style, &line));
 }
 
-fn bold(style: &Style, text: &str) -> String {
+pub(super) fn bold(style: &Style, text: &str) -> String {
     let ansi = Ansi::new().bold();
     if style.color { format!("{ansi}{text}{ansi:#}") } else { text.to_owned() }
 }
 
-fn paint(style: &Style, color: AnsiColor, text: &str) -> String {
+pub(super) fn paint(style: &Style, color: AnsiColor, text: &str) -> String {
     let ansi = Ansi::new().bold().fg_color(Some(color.into()));
     if style.color { format!("{ansi}{text}{ansi:#}") } else { text.to_owned() }
 }
 
-fn shorten(text: &str, width: usize) -> String {
+pub(super) fn shorten(text: &str, width: usize) -> String {
     match text.chars().count() > width {
         true => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
         false => text.to_owned(),
@@ -284,7 +346,7 @@ fn shorten(text: &str, width: usize) -> String {
 }
 
 /// Breaks a sentence at spaces; a word longer than the line stays whole.
-fn wrap(text: &str, width: usize, first: &str, rest: &str) -> String {
+pub(crate) fn wrap(text: &str, width: usize, first: &str, rest: &str) -> String {
     let mut out = first.to_owned();
     let mut column = first.chars().count();
     let mut fresh = true;

@@ -3,7 +3,7 @@
 //! Refuses to wrap: a line that does not fit is cut with an ellipsis.
 
 use super::Style;
-use crate::plan::{Execution, Node, Relationship};
+use crate::plan::{Execution, Node, Plan, Relationship};
 use crate::report::Planned;
 use crate::words::{count, duration, times};
 use anstyle::{AnsiColor, Style as Ansi};
@@ -29,16 +29,15 @@ pub(super) fn lines(planned: &Planned, marks: &dyn Fn(usize) -> Vec<String>, sty
         }
         open.push(!last);
         let marks = marks(node.id);
-        let mut text = format!("{}  {branch}{}", columns(planned, node), label(node));
-        if !marks.is_empty() {
-            text.push_str(&format!("  ◀ {}", marks.join(", ")));
-        }
-        let cut = cut(&text, style.width);
+        let mark = if marks.is_empty() { String::new() } else { format!("  ◀ {}", marks.join(", ")) };
+        let text = format!("{}  {branch}{}", columns(planned, node), label(node));
+        // The label gives way, never the mark.
+        let line = format!("{}{mark}", cut(&text, style.width.saturating_sub(mark.chars().count())));
         lines.push(match marks.is_empty() || !style.color {
-            true => cut,
+            true => line,
             false => {
                 let bold = Ansi::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
-                format!("{bold}{cut}{bold:#}")
+                format!("{bold}{line}{bold:#}")
             }
         });
     }
@@ -47,8 +46,8 @@ pub(super) fn lines(planned: &Planned, marks: &dyn Fn(usize) -> Vec<String>, sty
 
 fn header(planned: &Planned) -> String {
     match planned.plan.analyzed() {
-        true => format!("{:<6} {:>9} {:>11} {:>9}  node", "share", "self time", "rows", "planned"),
-        false => format!("{:<6} {:>9} {:>11} {:>9}  node", "", "cost", "", "rows"),
+        true => format!("{:<6} {:>9} {:>10} {:>11}  node", "share", "self time", "rows", "vs planned"),
+        false => format!("{:>12} {:>11}  node", "cost", "rows"),
     }
 }
 
@@ -58,10 +57,10 @@ fn columns(planned: &Planned, node: &Node) -> String {
     if !planned.plan.analyzed() {
         let cost = estimate(|e| e.total_cost.0).map_or(String::new(), |c| count(c.round()));
         let rows = estimate(|e| e.rows.0).map_or(String::new(), count);
-        return format!("{:<6} {cost:>9} {:>11} {rows:>9}", "", "");
+        return format!("{cost:>12} {rows:>11}");
     }
     if node.execution == Execution::NeverRan {
-        return format!("{:<6} {:>9} {:>11} {:>9}", "", "never ran", "", "");
+        return format!("{:<6} {:>9} {:>10} {:>11}", "", "never ran", "", "");
     }
     let share = facts.self_share.map_or(0.0, |s| s.0.clamp(0.0, 1.0));
     let time = facts.self_time.map_or("?".to_owned(), |t| duration(crate::units::Millis(t.0.max(0.0))));
@@ -72,12 +71,26 @@ fn columns(planned: &Planned, node: &Node) -> String {
         Some(e) if e > 0.0 && e <= 1.0 / NOTABLE_ERROR => format!("{} less", times(1.0 / e)),
         _ => String::new(),
     };
-    format!("{} {time:>9} {rows:>11} {planned:>9}", bar(share))
+    format!("{} {time:>9} {rows:>10} {planned:>11}", bar(share))
 }
 
 fn bar(share: f64) -> String {
     let eighths = (share * (BAR_CELLS * 8) as f64).round() as usize;
     (0..BAR_CELLS).map(|cell| EIGHTHS[eighths.saturating_sub(cell * 8).min(8)]).collect()
+}
+
+/// A plan in one line: what each node is made from follows it.
+pub(super) fn line(plan: &Plan) -> String {
+    plan.root().map_or(String::new(), |root| line_from(plan, root))
+}
+
+fn line_from(plan: &Plan, node: &Node) -> String {
+    let children: Vec<String> = plan.children(node.id).map(|child| line_from(plan, child)).collect();
+    match &children[..] {
+        [] => label(node),
+        [only] => format!("{} ← {only}", label(node)),
+        more => format!("{} ← ({})", label(node), more.join(", ")),
+    }
 }
 
 /// What a node is, in the words of EXPLAIN's text format.

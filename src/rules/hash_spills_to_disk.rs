@@ -39,11 +39,15 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
     let hash = widest(node)?;
     let batches = hash.batches.filter(|b| *b > 1.0)?;
     let join = &ctx.plan.nodes[node.parent?];
-    let rows = ctx.facts_of(node.id).rows_total.or(ctx.facts_of(ctx.plan.children(node.id).next()?.id).rows_total)?.0;
+    let rows = ctx
+        .facts_of(node.id)
+        .rows_total
+        .or(ctx.facts_of(ctx.plan.children(node.id).next()?.id).rows_total)?
+        .0;
     let time = ctx.self_time(node.id)? + ctx.self_time(join.id)?;
     let needed = memory_for(ctx, node, &hash, rows);
     let multiplier = ctx.server.and_then(|s| s.number("hash_mem_multiplier")).unwrap_or(1.0);
-    let work_mem = Bytes((needed.0 as f64 / multiplier) as i64 + (1 << 20));
+    let work_mem = Bytes((needed.0 as f64 / multiplier) as i64);
     let allowed = ctx.server.and_then(|s| s.bytes("work_mem")).map(|w| Bytes((w as f64 * multiplier) as i64));
     let mut found = finding(&SPEC, ctx, node).recovering(ctx, time * tuning.get("recoverable-share"));
     let grown = hash.original_batches.filter(|o| *o < batches);
@@ -54,7 +58,10 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
         grown.map_or(String::new(), |o| format!(" ({} planned)", count(o))),
         allowed.map_or(String::new(), |a| format!("; work_mem × hash_mem_multiplier allows {}", size(a)))
     );
-    found.why = format!("{} go into this join, part of it into writing both sides to disk and reading them back", duration(time));
+    found.why = format!(
+        "{} go into this join, part of it into writing both sides to disk and reading them back",
+        duration(time)
+    );
     let limit = Bytes((tuning.get("max-work-mem") * 1024.0 * 1024.0) as i64);
     let fits = work_mem.0 <= limit.0;
     found.help = match (fits, grown) {
@@ -84,8 +91,8 @@ fn widest(node: &Node) -> Option<Hash> {
 
 /// Memory for one batch, per process, as `ExecChooseHashTableSize` reckons: every row with 16 bytes of hash
 /// header, 16 of tuple header and its aligned width, 8 bytes per bucket (a power of two), 2 % kept for skewed
-/// values. The larger of rows seen and rows expected counts, and what the batches really held. A Parallel Hash
-/// shares the table among its processes. One tenth on top.
+/// values. The larger of rows seen and rows expected counts, and, where batches multiplied, what they really held. A Parallel Hash
+/// shares the table among its processes, each with this much memory. One tenth on top.
 fn memory_for(ctx: &PlanContext, node: &Node, hash: &Hash, rows: f64) -> Bytes {
     let estimate = node.estimate.or(ctx.plan.children(node.id).next().and_then(|c| c.estimate));
     let width = estimate.map_or(32.0, |e| e.width);
@@ -95,8 +102,12 @@ fn memory_for(ctx: &PlanContext, node: &Node, hash: &Hash, rows: f64) -> Bytes {
     // Without a shared table every process hashes all rows: rows_total counts each copy.
     let copies = if parallel { 1.0 } else { node.ran().map_or(1.0, |r| r.loops.max(1.0)) };
     let tuples = (rows / copies).max(planned);
-    let bytes = tuples * (32.0 + (width / 8.0).ceil() * 8.0) + 8.0 * (tuples.max(1024.0) as u64).next_power_of_two() as f64;
-    let seen = hash.peak_memory.map_or(0.0, |p| p.0 as f64) * hash.batches.unwrap_or(1.0);
-    let shared = if parallel { planned_share.max(1.0).floor() } else { 1.0 };
+    let bytes = tuples * (32.0 + (width / 8.0).ceil() * 8.0)
+        + 8.0 * (tuples.max(1024.0) as u64).next_power_of_two() as f64;
+    // Batches that multiplied while the table was filled say that rows were more, or wider, than expected.
+    let grown = hash.batches > hash.original_batches.or(hash.batches);
+    let seen = hash.peak_memory.filter(|_| grown).map_or(0.0, |p| p.0 as f64) * hash.batches.unwrap_or(1.0);
+    let gather = ctx.plan.ancestors(node.id).find_map(|n| n.workers_planned);
+    let shared = if parallel { 1.0 + gather.map_or(0.0, f64::from) } else { 1.0 };
     Bytes((bytes.max(seen.min(bytes * 2.0)) / shared / 0.98 * 1.1) as i64)
 }

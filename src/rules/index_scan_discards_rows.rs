@@ -2,11 +2,12 @@
 //!
 //! Refuses to count rows that a lossy bitmap rechecked: that is memory, not a missing key.
 
-use super::support::{finding, rescanning_loop};
+use super::support::{TableScan, by_table, filter_help, rescanning_loop};
 use super::{Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::Node;
+use crate::units::Millis;
 use crate::words::{counted, duration, percent};
 
 pub(super) const SPEC: Spec = Spec {
@@ -33,37 +34,48 @@ pub(super) const SPEC: Spec = Spec {
 const SCANS: &[&str] = &["Index Scan", "Index Only Scan", "Bitmap Heap Scan"];
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
-    ctx.plan.nodes.iter().filter(|n| SCANS.contains(&n.kind.as_str())).filter_map(|n| scan(ctx, tuning, n)).collect()
+    let scans = ctx.plan.nodes.iter().filter(|n| SCANS.contains(&n.kind.as_str()));
+    by_table(ctx, scans).iter().filter_map(|scan| discards(ctx, tuning, scan)).collect()
 }
 
-fn scan(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
-    let ran = node.ran()?;
-    let removed = node.detail.rows_removed_by_filter? * ran.loops;
-    let kept = ctx.facts_of(node.id).rows_total?.0;
+fn discards(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Finding> {
+    let node = scan.first();
+    // Not the facts' sum: what a recheck removed is no matter of keys.
+    let removed_by = |n: &Node| Some(n.detail.rows_removed_by_filter? * n.ran()?.loops);
+    let removed: f64 = scan.nodes.iter().filter_map(|n| removed_by(n)).sum();
+    let kept = scan.sum(ctx, |f| f.rows_total.map(|r| r.0))?;
     let share = removed / (removed + kept).max(1.0);
     if share < tuning.get("min-removed-share") || removed + kept < tuning.get("min-rows") {
         return None;
     }
-    let time = ctx.self_time(node.id)?
-        + ctx.plan.children(node.id).filter_map(|child| ctx.subtree_time(child.id)).sum();
+    let bitmaps =
+        scan.nodes.iter().flat_map(|n| ctx.plan.children(n.id)).filter_map(|n| ctx.subtree_time(n.id));
+    let time = scan.self_time(ctx)? + bitmaps.sum::<Millis>();
     let filter = node.detail.filter.as_deref().unwrap_or("its filter");
     let index = node.detail.index.clone().or_else(|| bitmap_indexes(ctx, node));
-    let mut found = finding(&SPEC, ctx, node).recovering(ctx, time * share);
+    let mut found = scan.finding(&SPEC, ctx).recovering(ctx, time * share);
+    let place = match scan.nodes.len() {
+        1 => scan.name.clone(),
+        many => format!("{many} partitions of {}", scan.name),
+    };
     found.what = format!(
-        "{} finds {} in {}, and the filter behind it discards {} of them",
-        index.as_deref().unwrap_or("the index"),
+        "{} finds {} in {place}, and the filter behind it discards {} of them",
+        if scan.nodes.len() > 1 { "an index" } else { index.as_deref().unwrap_or("the index") },
         counted(removed + kept, "row"),
-        ctx.relation_name(node),
         percent(share)
     );
-    if rescanning_loop(ctx, node).is_some() && ran.loops > 1.0 {
-        found.what = format!("{}, over {}", found.what, counted(ran.loops, "probe"));
+    let loops = node.ran().map_or(1.0, |r| r.loops);
+    if rescanning_loop(ctx, node).is_some() && loops > 1.0 {
+        found.what = format!("{}, over {}", found.what, counted(loops, "probe"));
     }
     found.why = match node.kind.as_str() {
-        "Index Only Scan" => format!("{} go into index entries that are thrown away: {filter}", duration(time * share)),
+        "Index Only Scan" => {
+            format!("{} go into index entries that are thrown away: {filter}", duration(time * share))
+        }
         _ => format!("{} go into heap pages visited in vain: {filter}", duration(time * share)),
     };
-    found.help = "an index that also holds the filter's columns finds only the rows that are kept".to_owned();
+    let help = "an index that also holds the filter's columns finds only the rows that are kept";
+    found.help = filter_help(ctx, node, help);
     found.index = index;
     found.evidence = vec![
         Evidence::data("rows kept", kept, "rows"),

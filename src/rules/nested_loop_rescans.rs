@@ -3,7 +3,7 @@
 //! Refuses to blame loops whose inner side is a cheap index probe: their number is the outer side's estimate,
 //! which is `estimate-drift`'s story.
 
-use super::support::finding;
+use super::support::{by_table, finding};
 use super::{Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
@@ -38,19 +38,27 @@ pub(super) const SPEC: Spec = Spec {
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
-    ctx.plan.nodes.iter().filter(|n| n.kind == "Nested Loop").filter_map(|join| rescan(ctx, tuning, join)).collect()
+    ctx.plan
+        .nodes
+        .iter()
+        .filter(|n| n.kind == "Nested Loop")
+        .filter_map(|join| rescan(ctx, tuning, join))
+        .collect()
 }
 
 fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
     let inner = ctx.plan.children(join.id).find(|n| n.relationship == Relationship::Inner)?;
-    let source = source(ctx, inner)?;
+    // Behind a Memoize only the misses read anything.
+    let inner = if inner.kind == "Memoize" { ctx.plan.children(inner.id).next()? } else { inner };
+    let sources = sources(ctx, inner)?;
+    let source = *sources.first()?;
     let ran = inner.ran()?;
     let read_per_loop = match inner.kind.as_str() {
         "Materialize" => ran.rows.0,
-        _ => {
-            let removed = source.detail.rows_removed_by_filter.unwrap_or(0.0);
-            source.ran()?.rows.0 + removed
-        }
+        _ => sources
+            .iter()
+            .filter_map(|n| Some(n.ran()?.rows.0 + n.detail.rows_removed_by_filter.unwrap_or(0.0)))
+            .sum(),
     };
     let read = read_per_loop * ran.loops;
     let kept = ctx.facts_of(join.id).rows_total?.0.min(read);
@@ -65,7 +73,7 @@ fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
     let once = 1.0 / ran.loops;
     let saves = time * (discarded * (1.0 - once));
     let mut found = finding(&SPEC, ctx, join).recovering(ctx, saves);
-    let what = ctx.relation_name(source);
+    let what = by_table(ctx, sources.iter().copied()).swap_remove(0).name;
     found.relation = source.detail.relation.as_ref().map(|_| what.clone());
     found.what = format!(
         "the nested loop goes through {} rows of {what} {}: {} in all, {} of them discarded",
@@ -74,17 +82,18 @@ fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
         counted(read, "row"),
         percent(discarded)
     );
-    let planned = ctx.plan.children(join.id).find(|n| n.relationship == Relationship::Outer).and_then(|n| n.estimate);
+    let planned =
+        ctx.plan.children(join.id).find(|n| n.relationship == Relationship::Outer).and_then(|n| n.estimate);
     found.why = match planned {
-        Some(planned) if planned.rows.0 * 10.0 < ran.loops => format!(
-            "{} go into it; the planner expected {}",
-            duration(time),
-            counted(planned.rows.0, "loop")
-        ),
+        Some(planned) if planned.rows.0 * 10.0 < ran.loops => {
+            format!("{} go into it; the planner expected {}", duration(time), counted(planned.rows.0, "loop"))
+        }
         _ => format!("{} go into it", duration(time)),
     };
     found.help = match source.kind.as_str() {
-        "Seq Scan" => "an index on the inner side's join column finds the partners of each outer row".to_owned(),
+        "Seq Scan" => {
+            "an index on the inner side's join column finds the partners of each outer row".to_owned()
+        }
         _ => "join on equality so that the inner side can be hashed, or store it with an index".to_owned(),
     };
     found.evidence = vec![
@@ -99,17 +108,22 @@ fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
     Some(found)
 }
 
-/// The scan that the inner side reads in full, looking through nodes that only keep or pass on its rows.
-fn source<'a>(ctx: &PlanContext<'a>, inner: &'a Node) -> Option<&'a Node> {
+/// The scan that the inner side reads in full, looking through nodes that only keep or pass on its rows; several
+/// where they read the partitions of one table.
+fn sources<'a>(ctx: &PlanContext<'a>, inner: &'a Node) -> Option<Vec<&'a Node>> {
     let full = ["Seq Scan", "CTE Scan", "Function Scan", "Values Scan", "WorkTable Scan", "Foreign Scan"];
     let mut node = inner;
     loop {
-        if full.contains(&node.kind.as_str()) {
-            return Some(node);
+        match node.kind.as_str() {
+            kind if full.contains(&kind) => return Some(vec![node]),
+            "Materialize" | "Subquery Scan" => node = ctx.plan.children(node.id).next()?,
+            "Append" => {
+                let scans: Vec<&Node> = ctx.plan.children(node.id).collect();
+                let one = scans.iter().all(|n| n.kind == "Seq Scan")
+                    && by_table(ctx, scans.iter().copied()).len() == 1;
+                return one.then_some(scans);
+            }
+            _ => return None,
         }
-        if !["Materialize", "Subquery Scan"].contains(&node.kind.as_str()) {
-            return None;
-        }
-        node = ctx.plan.children(node.id).next()?;
     }
 }

@@ -25,10 +25,28 @@ pub struct Case {
     pub findings: Vec<(String, String)>,
     /// `node: LABEL` lines: nodes that the plan must contain, so that silence is about something.
     pub nodes: Vec<String>,
-    /// `proposal: SQL` lines: every `apply` line of every proposal, exactly.
+    /// `proposal: SQL` lines: every `apply` line of every proposal, exactly. `12..16` stands for a number between
+    /// these, where majors need different amounts of memory.
     pub proposals: Vec<String>,
-    /// `option: FLAG` lines: `analyze=never`, `param=VALUE`.
+    /// `option: NAME=VALUE` lines, of which the names are [`OPTIONS`].
     pub options: Vec<(String, String)>,
+}
+
+/// What a case may ask for: a flag of `pgproof explain`, a setting of the session (`work_mem=1MB`), the first
+/// and the last major that it is about.
+pub const OPTIONS: &[&str] = &["analyze", "param", "setting", "since", "until"];
+
+impl Case {
+    /// The values of an option, in order.
+    pub fn option<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.options.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether this case is about that major.
+    pub fn covers(&self, major: u32) -> bool {
+        let number = |name| self.option(name).filter_map(|v| v.parse::<u32>().ok()).next();
+        number("since").is_none_or(|m| major >= m) && number("until").is_none_or(|m| major <= m)
+    }
 }
 
 /// Reads a page.
@@ -95,6 +113,9 @@ fn fill(case: Option<&mut Case>, info: &str, body: &str) -> Result<(), String> {
                     "option" => {
                         let (name, value) =
                             rest.split_once('=').ok_or_else(|| format!("`{rest}` is not `name=value`"))?;
+                        if !OPTIONS.contains(&name) {
+                            return Err(format!("`{name}` is no option: {OPTIONS:?}"));
+                        }
                         case.options.push((name.to_owned(), value.to_owned()));
                     }
                     _ => return Err(format!("`{word}` is no word of an expect block")),

@@ -2,11 +2,12 @@
 //!
 //! Refuses to speak of scans that a nested loop repeats: `nested-loop-rescans` tells that story.
 
-use super::support::{finding, own_cost_share, planned_processes, rescanning_loop};
+use super::support::{TableScan, by_table, filter_help, own_cost_share, planned_processes, rescanning_loop};
 use super::{Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
-use crate::plan::{Node, Relationship};
+use crate::plan::Node;
+use crate::sql::condition::Shape;
 use crate::units::Millis;
 use crate::words::{counted, duration, percent};
 
@@ -45,7 +46,8 @@ pub(super) const SPEC: Spec = Spec {
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
     let scans = ctx.plan.nodes.iter().filter(|n| n.kind == "Seq Scan" && rescanning_loop(ctx, n).is_none());
-    scans
+    by_table(ctx, scans)
+        .iter()
         .filter_map(|scan| match ctx.measured() {
             true => filtered(ctx, tuning, scan).or_else(|| joined(ctx, tuning, scan)),
             false => estimated(ctx, tuning, scan),
@@ -54,61 +56,96 @@ fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
 }
 
 /// Discarded by the scan's own filter.
-fn filtered(ctx: &PlanContext, tuning: &Tuning, scan: &Node) -> Option<Finding> {
-    let facts = ctx.facts_of(scan.id);
-    let (kept, removed, share) = (facts.rows_total?.0, facts.rows_removed_total?.0, facts.removed_share?.0);
+fn filtered(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Finding> {
+    let kept = scan.sum(ctx, |f| f.rows_total.map(|r| r.0))?;
+    let removed = scan.sum(ctx, |f| f.rows_removed_total.map(|r| r.0))?;
+    let share = removed / (kept + removed).max(1.0);
     if share < tuning.get("min-removed-share") || kept + removed < tuning.get("min-rows") {
         return None;
     }
-    let filter = scan.detail.filter.as_deref().unwrap_or("its filter");
-    let time = facts.self_time?;
-    let loops = scan.ran().map_or(1.0, |r| r.loops);
-    let mut found = finding(&SPEC, ctx, scan).recovering(ctx, time * share);
+    let node = scan.first();
+    let filter = node.detail.filter.as_deref().unwrap_or("its filter");
+    let time = scan.self_time(ctx)?;
+    let loops = node.ran().map_or(1.0, |r| r.loops);
+    let mut found = scan.finding(&SPEC, ctx).recovering(ctx, time * share);
     found.what = format!(
-        "the sequential scan of {} reads {} and discards {} of them",
-        ctx.relation_name(scan),
-        counted(kept + removed, "row"),
+        "{} reads {} and discards {} of them",
+        scan.phrase("sequential scan"),
+        counted(total(node, kept + removed), "row"),
         percent(share)
     );
-    if scan.relationship == Relationship::SubPlan || loops > 1.0 && scan.detail.parallel_aware != Some(true) {
+    if loops > 1.0 && node.detail.parallel_aware != Some(true) {
         found.what = format!("{}, in {}", found.what, counted(loops, "execution"));
     }
     found.why = format!("{} go into rows that the filter throws away: {filter}", duration(time * share));
-    found.help = "an index on the filter's columns reads only the rows that are kept".to_owned();
+    found.help = help(ctx, node);
     found.evidence = evidence(kept, removed, time);
-    found.remedies = vec![Remedy::Index { scan: scan.id, join: None }];
+    found.remedies = vec![Remedy::Index { scan: node.id, join: None }];
     Some(found)
 }
 
+/// Rows of several processes are sums of rounded averages: the last digits mean nothing.
+fn total(node: &Node, rows: f64) -> f64 {
+    let exact = node.ran().is_none_or(|ran| ran.loops <= 1.0);
+    let unit = 10_f64.powf((rows.max(1.0).log10().floor() - 3.0).max(0.0));
+    if exact { rows } else { (rows / unit).round() * unit }
+}
+
+/// An index on the filter's columns, unless the filter keeps every index from being used.
+fn help(ctx: &PlanContext, node: &Node) -> String {
+    let conditions = ctx.scan_conditions(node);
+    let cast = conditions.iter().flat_map(|c| c.conjuncts()).find(|test| {
+        let indexed = |name: &str| {
+            let leads =
+                |i: &crate::catalog::Index| i.keys.first().is_some_and(|k| k.column && k.text == name);
+            ctx.relation(node).is_some_and(|r| r.indexes.iter().any(leads))
+        };
+        matches!(test.left.shape, Shape::CastColumn(_))
+            && test.left.column().is_some_and(|c| indexed(&c.name))
+    });
+    match cast {
+        Some(test) => format!(
+            "compare the column with a value of its own type: the cast in {} keeps its index from being used",
+            test.left.text
+        ),
+        None => filter_help(ctx, node, "an index on the filter's columns reads only the rows that are kept"),
+    }
+}
+
 /// Discarded by the hash join that the scan feeds.
-fn joined(ctx: &PlanContext, tuning: &Tuning, scan: &Node) -> Option<Finding> {
-    let join = ctx.above(scan.id, &["Hash", "Gather", "Gather Merge"])?;
+fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> Option<Finding> {
+    let join = ctx.above(scan.at.id, &["Hash", "Gather", "Gather Merge"])?;
     let inner_joins = ["Inner", "Semi", "Right Semi"];
     if join.kind != "Hash Join" || !inner_joins.contains(&join.detail.join_type.as_deref()?) {
         return None;
     }
-    let facts = ctx.facts_of(scan.id);
-    let read = facts.rows_total?.0 + facts.rows_removed_total.map_or(0.0, |r| r.0);
+    if indexed(ctx, scan.first(), join) {
+        return None;
+    }
+    let stopped = |n: &Node| ctx.facts_of(n.id).stopped_early;
+    let read = scan.sum(ctx, |f| Some(f.rows_total?.0 + f.rows_removed_total.map_or(0.0, |r| r.0)))?;
     let kept = ctx.facts_of(join.id).rows_total?.0.min(read);
     let share = 1.0 - kept / read.max(1.0);
-    let side = ctx.plan.children(join.id).find(|child| !ctx.plan.subtree(child.id).any(|n| n.id == scan.id))?;
+    let side =
+        ctx.plan.children(join.id).find(|child| !ctx.plan.subtree(child.id).any(|n| n.id == scan.at.id))?;
     let probes = ctx.facts_of(side.id).rows_total?.0;
-    let early = facts.stopped_early || ctx.facts_of(join.id).stopped_early;
-    if early
+    if scan.nodes.iter().any(|n| stopped(n))
+        || stopped(join)
         || share < tuning.get("min-removed-share")
         || read < tuning.get("min-rows")
         || probes > read * tuning.get("max-probe-share")
     {
         return None;
     }
-    let hash = ctx.plan.ancestors(scan.id).take_while(|n| n.id != join.id).filter_map(|n| ctx.self_time(n.id));
-    let time = facts.self_time? + hash.sum::<Millis>();
-    let mut found = finding(&SPEC, ctx, scan).recovering(ctx, time * share);
+    let hash =
+        ctx.plan.ancestors(scan.at.id).take_while(|n| n.id != join.id).filter_map(|n| ctx.self_time(n.id));
+    let time = scan.self_time(ctx)? + hash.sum::<Millis>();
+    let mut found = scan.finding(&SPEC, ctx).recovering(ctx, time * share);
     let condition = join.detail.hash_cond.as_deref().unwrap_or("its condition");
     found.what = format!(
-        "the sequential scan of {} reads {}, of which the join keeps {}",
-        ctx.relation_name(scan),
-        counted(read, "row"),
+        "{} reads {}, of which the join keeps {}",
+        scan.phrase("sequential scan"),
+        counted(total(scan.first(), read), "row"),
         counted(kept, "row")
     );
     found.why = format!(
@@ -118,39 +155,58 @@ fn joined(ctx: &PlanContext, tuning: &Tuning, scan: &Node) -> Option<Finding> {
     );
     found.help = "an index on the join column lets the planner fetch the partners one by one".to_owned();
     found.evidence = evidence(kept, read - kept, time);
-    found.remedies = vec![Remedy::Index { scan: scan.id, join: Some(join.id) }];
+    found.remedies = vec![Remedy::Index { scan: scan.first().id, join: Some(join.id) }];
     Some(found)
 }
 
+/// An index on the join column is there, and the planner did not want it: `estimate-drift` tells why.
+fn indexed<'a>(ctx: &PlanContext<'a>, scan: &'a Node, join: &Node) -> bool {
+    let Some(relation) = ctx.relation(scan) else { return false };
+    let conditions = ctx.join_conditions(join);
+    let sides = conditions.iter().flat_map(|c| c.conjuncts()).flat_map(|t| [Some(&t.left), t.right.as_ref()]);
+    let ours = sides
+        .flatten()
+        .filter_map(|o| o.column())
+        .filter(|c| c.qualifier.as_deref() == ctx.outer_alias(scan));
+    let mut leading =
+        relation.indexes.iter().filter(|i| i.usable && i.predicate.is_none()).filter_map(|i| i.keys.first());
+    let columns: Vec<&str> = ours.map(|c| c.name.as_str()).collect();
+    leading.any(|key| key.column && columns.contains(&key.text.as_str()))
+}
+
 /// Without ANALYZE: the planner's own estimate says that most rows are discarded.
-fn estimated(ctx: &PlanContext, tuning: &Tuning, scan: &Node) -> Option<Finding> {
-    let read = ctx.relation(scan)?.rows?;
-    let filter = scan.detail.filter.as_deref()?;
-    let kept = scan.estimate?.rows.0 * planned_processes(ctx, scan);
+fn estimated(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Finding> {
+    let node = scan.first();
+    let filter = node.detail.filter.as_deref()?;
+    let sum = |number: fn(&PlanContext, &Node) -> Option<f64>| {
+        scan.nodes.iter().map(|n| number(ctx, n)).try_fold(0.0, |sum, n| Some(sum + n?))
+    };
+    let read = sum(|ctx, n| ctx.relation(n)?.rows)?;
+    let kept = sum(|ctx, n| Some(n.estimate?.rows.0 * planned_processes(ctx, n)))?;
+    let share = sum(|ctx, n| Some(own_cost_share(ctx, n)))?;
     let removed = 1.0 - (kept / read.max(1.0)).min(1.0);
-    let share = own_cost_share(ctx, scan);
     if removed < tuning.get("min-removed-share")
         || read < tuning.get("min-rows")
         || share < tuning.get("min-cost-share")
     {
         return None;
     }
-    let mut found = finding(&SPEC, ctx, scan);
+    let mut found = scan.finding(&SPEC, ctx);
     found.share = share * removed;
     found.what = format!(
-        "the sequential scan of {} would read {} and keep about {}",
-        ctx.relation_name(scan),
-        counted(read, "row"),
+        "{} would read {} and keep about {}",
+        scan.phrase("sequential scan"),
+        counted(total(scan.first(), read), "row"),
         counted(kept, "row")
     );
     found.why = format!("it makes {} of the plan's estimated cost: {filter}", percent(share));
-    found.help = "an index on the filter's columns reads only the rows that are kept".to_owned();
+    found.help = help(ctx, node);
     found.evidence = vec![
         Evidence::data("rows in the table", read, "rows"),
         Evidence::data("rows kept, estimated", kept, "rows"),
         Evidence::data("share of plan cost", share, "ratio"),
     ];
-    found.remedies = vec![Remedy::Index { scan: scan.id, join: None }];
+    found.remedies = vec![Remedy::Index { scan: node.id, join: None }];
     Some(found)
 }
 

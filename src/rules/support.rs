@@ -4,8 +4,10 @@
 
 use super::Spec;
 use crate::context::PlanContext;
+use crate::facts::NodeFacts;
 use crate::finding::{Confidence, Finding, Severity};
 use crate::plan::{Node, Relationship};
+use crate::sql::condition::{Comparison, Condition, Operand, Test, condition};
 use crate::units::Millis;
 
 /// A finding of `spec` at `node` with its place filled in; the sentences and numbers are the rule's.
@@ -33,6 +35,113 @@ impl Finding {
         self.saves = Some(saves);
         self.share = ctx.facts.execution.filter(|e| e.0 > 0.0).map_or(0.0, |e| (saves.0 / e.0).min(1.0));
         self
+    }
+}
+
+/// The scan of one table: one node, or those that read its partitions below one Append.
+pub(super) struct TableScan<'a> {
+    pub nodes: Vec<&'a Node>,
+    /// The node that stands for all: the scan itself, or the Append above several.
+    pub at: &'a Node,
+    /// The table as people write it: the partitioned one above several partitions.
+    pub name: String,
+}
+
+/// Puts scans of several partitions of one table together: they tell one story and ask for one index.
+pub(super) fn by_table<'a>(
+    ctx: &PlanContext<'a>,
+    scans: impl Iterator<Item = &'a Node>,
+) -> Vec<TableScan<'a>> {
+    let mut tables: Vec<TableScan<'a>> = Vec::new();
+    for scan in scans {
+        let root = ctx.relation(scan).and_then(|r| r.partition_root.as_ref());
+        let parent = scan.parent.filter(|_| scan.relationship == Relationship::Member);
+        let sibling = |known: &&mut TableScan<'a>| {
+            let first = known.nodes[0];
+            first.parent == parent && ctx.relation(first).and_then(|r| r.partition_root.as_ref()) == root
+        };
+        let known = parent.zip(root).and_then(|place| Some((place, tables.iter_mut().find(sibling)?)));
+        match known {
+            Some(((parent, root), known)) => {
+                known.nodes.push(scan);
+                known.at = &ctx.plan.nodes[parent];
+                known.name = crate::sql::ident::qualified(&root.schema, &root.name);
+            }
+            None => tables.push(TableScan { nodes: vec![scan], at: scan, name: ctx.relation_name(scan) }),
+        }
+    }
+    tables
+}
+
+impl<'a> TableScan<'a> {
+    /// The first of the scans: its conditions are those of all.
+    pub(super) fn first(&self) -> &'a Node {
+        self.nodes[0]
+    }
+
+    /// Sums a number over the scans that have it; `None` where none has.
+    pub(super) fn sum(&self, ctx: &PlanContext, number: impl Fn(&NodeFacts) -> Option<f64>) -> Option<f64> {
+        self.nodes.iter().filter_map(|n| number(ctx.facts_of(n.id))).reduce(|a, b| a + b)
+    }
+
+    /// Time of all scans alone; never more than the whole execution took.
+    pub(super) fn self_time(&self, ctx: &PlanContext) -> Option<Millis> {
+        let time = Millis(self.sum(ctx, |f| f.self_time.map(|t| t.0))?);
+        Some(ctx.facts.execution.map_or(time, |all| if time > all { all } else { time }))
+    }
+
+    /// `the sequential scan of public.orders`, or of so many partitions of it.
+    pub(super) fn phrase(&self, kind: &str) -> String {
+        match self.nodes.len() {
+            1 => format!("the {kind} of {}", self.name),
+            many => format!("the {kind} of {many} partitions of {}", self.name),
+        }
+    }
+
+    /// A finding that stands at this scan.
+    pub(super) fn finding(&self, spec: &Spec, ctx: &PlanContext) -> Finding {
+        let mut found = finding(spec, ctx, self.at);
+        found.relation = Some(self.name.clone());
+        found
+    }
+}
+
+/// What to do about a filter that discards rows: `with_index` where a B-tree index could test part of it.
+pub(super) fn filter_help(ctx: &PlanContext, scan: &Node, with_index: &str) -> String {
+    let filter = scan.detail.filter.as_deref().map(condition);
+    let tests = filter.iter().flat_map(Condition::conjuncts);
+    let comparisons: Vec<&Test> = tests.filter(|t| t.comparison != Comparison::IsNotNull).collect();
+    let operator = |t: &Test| match &t.comparison {
+        Comparison::Operator(operator) => Some(operator.clone()),
+        _ => None,
+    };
+    if ctx.scan_conditions(scan).is_empty() || comparisons.iter().any(|t| usable(t)) {
+        return with_index.to_owned();
+    }
+    if matches!(filter, Some(Condition::Or(_))) {
+        return "no single index answers an OR: an index for each of its sides can be combined by a bitmap"
+            .to_owned();
+    }
+    let operators: Vec<String> = comparisons.iter().filter_map(|t| operator(t)).collect();
+    let any = |of: &[&str]| operators.iter().any(|o| of.contains(&o.as_str()));
+    if any(&["~~", "~~*", "~", "~*"]) {
+        "a B-tree index cannot search inside text: a trigram index (pg_trgm) can".to_owned()
+    } else if any(&["@>", "<@", "&&", "?", "?|", "?&", "@@", "@?"]) {
+        "a B-tree index cannot test this operator: a GIN or GiST index on the column can".to_owned()
+    } else {
+        "no index can test this filter as it is written: compare a column with a value".to_owned()
+    }
+}
+
+/// A test that a B-tree index can answer, on a column or on an expression.
+fn usable(test: &Test) -> bool {
+    match &test.comparison {
+        Comparison::Other | Comparison::IsNotNull => false,
+        Comparison::Operator(operator) => {
+            let pattern = test.right.as_ref().and_then(Operand::literal);
+            operator == "~~" && pattern.is_some_and(|p| !p.starts_with(['%', '_']))
+        }
+        _ => true,
     }
 }
 

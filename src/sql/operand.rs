@@ -69,9 +69,11 @@ impl Operand {
         if self.shape != Shape::Constant {
             return None;
         }
-        let text = self.text.split("::").next().unwrap_or(&self.text);
-        let inner = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\''));
-        Some(inner.map_or_else(|| text.to_owned(), |inner| inner.replace("''", "'")))
+        let quoted = self.text.strip_prefix('\'').and_then(|rest| Some(&rest[..rest.rfind('\'')?]));
+        Some(match quoted {
+            Some(inner) => inner.replace("''", "'"),
+            None => self.text.split("::").next().unwrap_or(&self.text).to_owned(),
+        })
     }
 }
 

@@ -203,6 +203,17 @@ impl Database {
         execute(&self.url, sql);
     }
 
+    /// Runs statements one by one in one session, outside a transaction; panics with the server's message.
+    pub fn execute_each<S: AsRef<str> + Sync>(&self, statements: &[S]) {
+        block_on(async {
+            let client = connect(&self.url).await.unwrap_or_else(|e| panic!("{e}"));
+            for sql in statements {
+                let ran = client.simple_query(sql.as_ref()).await;
+                ran.unwrap_or_else(|e| panic!("{:?} in: {}", e.as_db_error(), sql.as_ref()));
+            }
+        });
+    }
+
     /// The rows of the last statement that returned any, as text, `None` for NULL; panics with the server's message.
     pub fn query_text(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         query_text(&self.url, sql)

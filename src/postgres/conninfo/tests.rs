@@ -1,3 +1,5 @@
+//! Connection strings, services, files and variables, decided as libpq decides them.
+
 use super::keywords::parse_key_values;
 use super::password_file::{Wanted, find_password};
 use super::service_file::parse_service;

@@ -11,6 +11,9 @@ WITH named AS (
   UNION
   SELECT pg_catalog.pg_partition_root(c.oid)::oid
   FROM named JOIN pg_catalog.pg_class c USING (oid) WHERE c.relispartition
+), called AS MATERIALIZED (
+  SELECT p.proname, p.provolatile, p.pronamespace FROM pg_catalog.pg_proc p
+  WHERE p.proname = ANY (ARRAY(SELECT pg_catalog.json_array_elements_text($2::json))::name[])
 ), database AS (
   SELECT d.datcollate IN ('C', 'POSIX') AS c_collation
   FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()
@@ -18,15 +21,11 @@ WITH named AS (
 SELECT pg_catalog.json_build_object(
   'functions', COALESCE((
     SELECT pg_catalog.json_object_agg(f.proname, f.volatility) FROM (
-      SELECT p.proname, pg_catalog.max(p.provolatile::text) AS volatility
-      FROM pg_catalog.pg_proc p
-      WHERE p.proname IN (SELECT pg_catalog.json_array_elements_text($2::json))
-      GROUP BY p.proname) f), '{}'),
+      SELECT proname, pg_catalog.max(provolatile::text) AS volatility FROM called GROUP BY proname) f), '{}'),
   'volatile_functions', COALESCE((
-    SELECT pg_catalog.json_agg(DISTINCT p.proname)
-    FROM pg_catalog.pg_proc p
-    WHERE p.proname IN (SELECT pg_catalog.json_array_elements_text($2::json)) AND p.provolatile = 'v'
-      AND p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)), '[]'),
+    SELECT pg_catalog.json_agg(DISTINCT proname) FROM called
+    WHERE provolatile = 'v'
+      AND pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)), '[]'),
   'relations', COALESCE((
     SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
       'schema', n.nspname,
@@ -59,13 +58,22 @@ SELECT pg_catalog.json_build_object(
         WHERE o.relnamespace = c.relnamespace AND o.relkind IN ('i', 'I', 'r', 'v', 'm', 'S', 'p', 'f')
           AND pg_catalog.starts_with(o.relname::text, pg_catalog.left(c.relname::text, 20))
           AND o.relname::text ~ '_idx[0-9]*$'),
-      'activity', (
-        SELECT pg_catalog.json_build_object('live_rows', s.n_live_tup, 'dead_rows', s.n_dead_tup,
-          'modified_since_analyze', s.n_mod_since_analyze, 'inserts', s.n_tup_ins, 'updates', s.n_tup_upd,
-          'hot_updates', s.n_tup_hot_upd, 'deletes', s.n_tup_del, 'sequential_scans', s.seq_scan,
-          'index_scans', COALESCE(s.idx_scan, 0), 'analyzed', s.analyze_count + s.autoanalyze_count > 0,
-          'last_analyzed', GREATEST(s.last_analyze, s.last_autoanalyze))
-        FROM pg_catalog.pg_stat_all_tables s WHERE s.relid = c.oid AND c.relkind IN ('r', 'm')),
+      -- The functions beneath pg_stat_all_tables: planning that view takes longer than all the rest.
+      'activity', CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.json_build_object(
+        'live_rows', pg_catalog.pg_stat_get_live_tuples(c.oid),
+        'dead_rows', pg_catalog.pg_stat_get_dead_tuples(c.oid),
+        'modified_since_analyze', pg_catalog.pg_stat_get_mod_since_analyze(c.oid),
+        'inserts', pg_catalog.pg_stat_get_tuples_inserted(c.oid),
+        'updates', pg_catalog.pg_stat_get_tuples_updated(c.oid),
+        'hot_updates', pg_catalog.pg_stat_get_tuples_hot_updated(c.oid),
+        'deletes', pg_catalog.pg_stat_get_tuples_deleted(c.oid),
+        'sequential_scans', pg_catalog.pg_stat_get_numscans(c.oid),
+        'index_scans', (SELECT COALESCE(pg_catalog.sum(pg_catalog.pg_stat_get_numscans(x.indexrelid))::bigint, 0)
+          FROM pg_catalog.pg_index x WHERE x.indrelid = c.oid),
+        'analyzed', pg_catalog.pg_stat_get_analyze_count(c.oid)
+          + pg_catalog.pg_stat_get_autoanalyze_count(c.oid) > 0,
+        'last_analyzed', GREATEST(pg_catalog.pg_stat_get_last_analyze_time(c.oid),
+          pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid))) END,
       'columns', (
         SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(
           'number', a.attnum,
@@ -122,13 +130,12 @@ SELECT pg_catalog.json_build_object(
           'primary', i.indisprimary,
           'usable', i.indisvalid AND i.indisready AND i.indislive,
           'size_bytes', CASE WHEN ic.relkind = 'i' THEN pg_catalog.pg_relation_size(ic.oid) END,
-          'scans', si.idx_scan,
+          'scans', pg_catalog.pg_stat_get_numscans(i.indexrelid),
           'definition', pg_catalog.pg_get_indexdef(i.indexrelid)) ORDER BY ic.relname), '[]')
         FROM pg_catalog.pg_index i
         JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
         JOIN pg_catalog.pg_namespace ns ON ns.oid = ic.relnamespace
         JOIN pg_catalog.pg_am am ON am.oid = ic.relam
-        LEFT JOIN pg_catalog.pg_stat_all_indexes si ON si.indexrelid = i.indexrelid
         WHERE i.indrelid = c.oid),
       'statistics', (
         SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(

@@ -12,4 +12,7 @@ SELECT pg_catalog.json_build_object(
     WHERE value IS NOT NULL),
   'hypopg', (SELECT pg_catalog.json_build_object('version', e.extversion, 'schema', n.nspname)
     FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
-    WHERE e.extname = 'hypopg'))
+    WHERE e.extname = 'hypopg'),
+  -- By the index on names: this runs each time, and few databases have any.
+  'trial_index', EXISTS (SELECT FROM pg_catalog.pg_class c
+    WHERE c.relname >= 'pgproof_trial_' AND c.relname < 'pgproof_trial`' AND c.relkind IN ('i', 'I')))

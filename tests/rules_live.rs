@@ -1,0 +1,221 @@
+//! Runs every case of every rule's page on real servers of every major: set up, explain, compare, apply what is
+//! proposed, explain again, undo. With `PGPROOF_RECORD=1` it keeps the captures that `rules.rs` replays;
+//! `PGPROOF_CASE=words` runs only the cases whose rule and name contain these words.
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)] // Tests are an edge.
+
+mod cases;
+mod support;
+
+use pgproof::analyse::analyse;
+use pgproof::capture::Capture;
+use pgproof::proposals::Change;
+use pgproof::report::Report;
+use pgproof::rules::page::Case;
+use pgproof::rules::{Config, FLOOR_MS};
+use std::panic::catch_unwind;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Servers at work at once: a case is mostly one busy backend.
+const AT_ONCE: usize = 2;
+
+#[test]
+fn every_case_of_every_page_holds_on_every_major() {
+    let only = std::env::var("PGPROOF_CASE").unwrap_or_default();
+    let pages: Vec<_> = cases::pages();
+    let jobs: Vec<(u32, &str, &[Case])> = support::majors()
+        .into_iter()
+        .flat_map(|major| pages.iter().map(move |(spec, cases)| (major, spec.name, cases.as_slice())))
+        .collect();
+    let (next, failures, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(0_usize));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(&(major, rule, cases)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let start = Instant::now();
+                    let mut ran = 0;
+                    let wanted =
+                        |case: &&Case| case.covers(major) && format!("{rule} {}", case.name).contains(&only);
+                    for case in cases.iter().filter(wanted) {
+                        ran += 1;
+                        let ran = catch_unwind(|| run(major, rule, case));
+                        if let Err(why) = ran.unwrap_or_else(|_| Err("it panicked, see above".to_owned())) {
+                            let text = format!("PostgreSQL {major}: {rule} / {}\n{why}\n", case.name);
+                            failures.lock().expect("no thread panicked").push(text);
+                        }
+                    }
+                    *results.lock().expect("no thread panicked") += ran;
+                    eprintln!(
+                        "PostgreSQL {major}: {rule}: {ran} cases in {:.1} s",
+                        start.elapsed().as_secs_f64()
+                    );
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().expect("no thread panicked");
+    let ran = results.into_inner().expect("no thread panicked");
+    assert!(ran > 0, "no case contains `{only}`");
+    assert!(failures.is_empty(), "{} of {ran} cases:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// One case on one major.
+fn run(major: u32, rule: &str, case: &Case) -> Result<(), String> {
+    let db = support::database(major);
+    let started = Instant::now();
+    db.execute_each(&pieces(&case.setup));
+    let setup = started.elapsed();
+    // A switched-off node costs so much that servers with LLVM would compile the query for a second.
+    let settings = std::iter::once("jit=off").chain(case.option("setting"));
+    let settings: Vec<String> = settings.map(str::to_owned).collect();
+    let (report, text) = explain(&db.url, case, &settings)?;
+    if std::env::var_os("PGPROOF_VERBOSE").is_some() {
+        show(major, rule, case, setup, &report);
+    }
+    if let Some(difference) = cases::difference(&report, case) {
+        return Err(difference);
+    }
+    if major == cases::recorded(case) && std::env::var_os("PGPROOF_RECORD").is_some() {
+        record(rule, case, &text);
+    }
+    prove(&db, case, &settings, &report)?;
+    if let Some(fix) = &case.fix {
+        db.execute_each(&pieces(fix));
+        gone(&db.url, case, &settings, "the fix")?;
+    }
+    Ok(())
+}
+
+/// What is proposed makes every finding go that it answers, and its undo leaves the schema as it was.
+fn prove(db: &support::Database, case: &Case, settings: &[String], report: &Report) -> Result<(), String> {
+    if report.proposals.is_empty() {
+        return Ok(());
+    }
+    let before = db.query_text(SCHEMA);
+    let mut changed = settings.to_vec();
+    for judged in &report.proposals {
+        match &judged.proposal.change {
+            Change::Setting { name, value } => changed.push(format!("{name}={value}")),
+            _ => db.execute_each(&judged.proposal.apply),
+        }
+    }
+    let (after, _) = explain(&db.url, case, &changed)?;
+    for (index, finding) in report.findings.iter().enumerate() {
+        let answered = report.proposals.iter().any(|p| p.proposal.answers.contains(&index));
+        if answered && after.findings.iter().any(|f| f.rule == finding.rule && f.relation == finding.relation)
+        {
+            let plan: Vec<String> =
+                after.statements[0].plans[0].plan.nodes.iter().map(cases::label).collect();
+            let left: Vec<&str> = after.findings.iter().map(|f| f.what.as_str()).collect();
+            return Err(format!("{changed:?}\nstill there: {left:#?}\nin {plan:#?}"));
+        }
+    }
+    for judged in &report.proposals {
+        if let Change::Setting { name, value } = &judged.proposal.change {
+            frugal(db, case, settings, name, value)?;
+        }
+        db.execute_each(&judged.proposal.undo);
+    }
+    let undone = db.query_text(SCHEMA);
+    if undone != before { Err(format!("undo left {undone:#?}\nwhere there was {before:#?}")) } else { Ok(()) }
+}
+
+/// No more than twice the memory that is needed: with less than half of it the same plan still spills.
+fn frugal(
+    db: &support::Database,
+    case: &Case,
+    settings: &[String],
+    name: &str,
+    value: &str,
+) -> Result<(), String> {
+    let megabytes: f64 = value.strip_suffix("MB").and_then(|v| v.parse().ok()).ok_or("not in MB")?;
+    // Workers that share a sort evenly take a part each; all must fit where none starts.
+    let first = &explain(&db.url, case, settings)?.0.statements[0].plans[0].plan;
+    let shared = first.nodes.iter().any(|n| n.kind == "Sort" && !n.workers.is_empty());
+    let workers = first.nodes.iter().find_map(|n| n.workers_planned).filter(|_| shared);
+    let processes = 1.0 + workers.map_or(0.0, f64::from);
+    // A megabyte is what the proposal is rounded up to.
+    let kilobytes = ((megabytes - 1.0) / 2.0 / processes * 1024.0) as u64;
+    let mut halved = settings.to_vec();
+    halved.push(format!("{name}={}kB", kilobytes.max(64)));
+    let (report, _) = explain(&db.url, case, &halved)?;
+    let spills = report.statements[0].plans[0].plan.nodes.iter().any(|n| {
+        let sort = |s: &pgproof::plan::Sort| s.space == pgproof::plan::SortSpace::Disk;
+        n.detail.sort.as_ref().is_some_and(sort)
+            || n.workers.iter().filter_map(|w| w.sort.as_ref()).any(sort)
+            || n.detail.full_sort_groups.as_ref().is_some_and(|g| g.disk_peak.is_some())
+            || n.detail.presorted_groups.as_ref().is_some_and(|g| g.disk_peak.is_some())
+            || n.detail.hash.is_some_and(|h| h.batches.unwrap_or(1.0) > 1.0)
+    });
+    let plan: Vec<String> = report.statements[0].plans[0].plan.nodes.iter().map(cases::label).collect();
+    if spills {
+        Ok(())
+    } else {
+        Err(format!("{name} = {value} is wasteful: {kilobytes} kB are enough in {plan:?}"))
+    }
+}
+
+fn gone(url: &str, case: &Case, settings: &[String], what: &str) -> Result<(), String> {
+    let (after, _) = explain(url, case, settings)?;
+    let left = cases::findings(&after);
+    if left.is_empty() { Ok(()) } else { Err(format!("after {what}: {left:#?}")) }
+}
+
+/// Runs the binary as a user would and analyses what it captured.
+fn explain(url: &str, case: &Case, settings: &[String]) -> Result<(Report, String), String> {
+    let folder = tempfile::tempdir().expect("make a temporary folder");
+    let path = folder.path().join("capture.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+    command.args(["explain", &case.query, "--prove", "off", "--format", "json", "--quiet", "-d", url]);
+    command.arg("--save-capture").arg(&path).current_dir(folder.path());
+    for value in case.option("analyze") {
+        command.args(["--analyze", value]);
+    }
+    for value in case.option("param") {
+        command.args(["--param", value]);
+    }
+    let options: Vec<String> = settings.iter().map(|s| format!("-c {}", s.replace(' ', "\\ "))).collect();
+    command.env("PGOPTIONS", options.join(" "));
+    let output = command.output().expect("run pgproof");
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let text = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
+    let capture: Capture = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+    let report = analyse(&capture, &Config::default()).map_err(|e| e.to_string())?;
+    Ok((report, text))
+}
+
+fn pieces(sql: &str) -> Vec<String> {
+    pgproof::sql::split(sql).expect("SQL that can be split").iter().map(|p| p.text.to_owned()).collect()
+}
+
+fn record(rule: &str, case: &Case, text: &str) {
+    let capture: serde_json::Value = serde_json::from_str(text).expect("a capture is JSON");
+    let value =
+        serde_json::json!({ "case": case.name, "made_from": cases::made_from(case), "capture": capture });
+    let path = cases::recording(rule, case);
+    std::fs::create_dir_all(path.parent().expect("in a folder")).expect("make the folder of the captures");
+    std::fs::write(&path, format!("{value}\n")).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+}
+
+fn show(major: u32, rule: &str, case: &Case, setup: Duration, report: &Report) {
+    eprintln!("--- {major} {rule} / {} (set up in {:.2} s)", case.name, setup.as_secs_f64());
+    for f in &report.findings {
+        eprintln!(
+            "    {}: {}\n      {}\n      {} (floor {FLOOR_MS} ms, saves {:?})",
+            f.rule, f.what, f.why, f.help, f.saves
+        );
+    }
+    for p in &report.proposals {
+        eprintln!("    {}", p.proposal.apply.join("; "));
+    }
+}
+
+/// What a proposal may change: indexes, statistics objects, and whether indexes can be used.
+const SCHEMA: &str = "
+SELECT pg_get_indexdef(indexrelid), indisvalid::text FROM pg_index
+WHERE indrelid IN (SELECT oid FROM pg_class WHERE relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_'))
+UNION ALL SELECT pg_get_statisticsobjdef(oid), 'statistics' FROM pg_statistic_ext ORDER BY 1";
