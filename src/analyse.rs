@@ -3,12 +3,12 @@
 //! Pure, so that a saved capture gives the same report, byte for byte, without a server. Refuses to fail for
 //! what is missing: it says so in the report. Only a capture that holds no plan where one must be is an error.
 
-use crate::capture::{Capture, Gap, Mode, Run};
+use crate::capture::{Capture, Gap, Mode, Origin, Run};
 use crate::catalog::RelationKind;
 use crate::context::PlanContext;
 use crate::error::Result;
 use crate::facts::facts;
-use crate::plan::read_json;
+use crate::plan::{Plan, read_json};
 use crate::proposals::{WhyNot, candidate, propose};
 use crate::prove::{Method, Outcome, Trial, Verdict, judge};
 use crate::report::{Judged, Planned, Report, Skipped, Statement};
@@ -35,34 +35,69 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
         };
         for (run_id, run) in statement.runs.iter().enumerate() {
             let planned = planned(run)?;
-            let ctx = PlanContext {
-                statement_id,
-                run_id,
-                statement: &words,
-                mode: run.mode,
-                plan: &planned.plan,
-                facts: &planned.facts,
-                catalog: &capture.catalog,
-                server: capture.server.as_ref(),
-            };
-            let found = rules::run(&ctx, config);
-            let (proposals, reasons) = propose(&ctx, &found, report.findings.len());
-            entry.notes.extend(notes(&ctx, found.is_empty(), &reasons));
-            report.findings.extend(found);
-            report.proposals.extend(proposals.into_iter().map(|proposal| {
-                let trial = capture
-                    .trials
-                    .iter()
-                    .find(|t| t.statement == statement_id && t.proposal == proposal.key());
-                judged(proposal, trial)
-            }));
-            entry.plans.push(planned);
+            examine(&mut report, &mut entry, (statement_id, run_id), planned, &words, capture, config);
         }
         report.statements.push(entry);
     }
     unmeasured(&mut report);
     rank(&mut report);
     Ok(report)
+}
+
+/// Analyses plans that came without a server, each as a statement of its own.
+pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
+    let nothing_known = Capture::new(None);
+    let mut report = Report::default();
+    for (origin, plan) in plans.into_iter().filter(|(_, plan)| !plan.nodes.is_empty()) {
+        let text = plan.query_text.clone().unwrap_or_default();
+        let words = sql::read(&text);
+        let mut entry = Statement {
+            title: None,
+            fingerprint: sql::fingerprint(&text),
+            text,
+            origin,
+            plans: Vec::new(),
+            notes: Vec::new(),
+        };
+        let facts = facts(&plan);
+        let planned = Planned { mode: Mode::Stored, parameters: Vec::new(), plan, facts, not_executed: None };
+        let at = (report.statements.len(), 0);
+        examine(&mut report, &mut entry, at, planned, &words, &nothing_known, config);
+        report.statements.push(entry);
+    }
+    rank(&mut report);
+    report
+}
+
+/// Runs the rules on one plan and makes their remedies exact; `at` is the statement's index and the run's.
+fn examine(
+    report: &mut Report,
+    entry: &mut Statement,
+    at: (usize, usize),
+    planned: Planned,
+    words: &sql::Statement,
+    capture: &Capture,
+    config: &Config,
+) {
+    let ctx = PlanContext {
+        statement_id: at.0,
+        run_id: at.1,
+        statement: words,
+        mode: planned.mode,
+        plan: &planned.plan,
+        facts: &planned.facts,
+        catalog: &capture.catalog,
+        server: capture.server.as_ref(),
+    };
+    let found = rules::run(&ctx, config);
+    let (proposals, reasons) = propose(&ctx, &found, report.findings.len());
+    entry.notes.extend(notes(&ctx, found.is_empty(), &reasons));
+    report.findings.extend(found);
+    report.proposals.extend(proposals.into_iter().map(|proposal| {
+        let trial = capture.trials.iter().find(|t| t.statement == at.0 && t.proposal == proposal.key());
+        judged(proposal, trial)
+    }));
+    entry.plans.push(planned);
 }
 
 fn planned(run: &Run) -> Result<Planned> {
@@ -184,7 +219,10 @@ fn floor() -> String {
 
 fn sentence(why: &WhyNot) -> String {
     match why {
-        WhyNot::UnknownRelation => "the relation is not in the captured catalog".to_owned(),
+        WhyNot::UnknownRelation => {
+            "this plan came without its catalog; `pgproof explain` on its server makes the remedy exact"
+                .to_owned()
+        }
         WhyNot::Foreign => "the rows come from a foreign server: look there".to_owned(),
         WhyNot::NoCondition => "no condition or order here is one that a B-tree index can use".to_owned(),
         WhyNot::Served(index) => format!("{index} already has these keys, and the planner had its choice"),

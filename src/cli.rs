@@ -31,6 +31,8 @@ pub struct Cli {
 pub enum Command {
     /// Run EXPLAIN (ANALYZE, BUFFERS, …) safely, diagnose, propose, prove
     Explain(Explain),
+    /// Diagnose stored plans in any format: text, JSON, YAML, XML
+    Plan(Plan),
     /// What this role on this server lets pgproof see, and leftovers of killed trials
     Doctor(Doctor),
     /// Start a throwaway server, load a sample shop, find its problems, prove the fixes
@@ -153,6 +155,24 @@ pub struct Proof {
     /// With --prove clone: a copy of the database that you give up to the trial
     #[arg(long, value_name = "URL", help_heading = "Proof")]
     pub clone_url: Option<String>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Plan {
+    /// Files that hold plans, with or without the frames of clients around them (- is standard input)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The notation of the plans [default: what they look like]
+    #[arg(long, value_enum, value_name = "NOTATION")]
+    pub from: Option<From>,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    Text,
+    Json,
+    Yaml,
+    Xml,
 }
 
 #[derive(Args, Debug, Clone)]

@@ -122,6 +122,15 @@ impl Error {
         self
     }
 
+    /// Says which file or stream the excerpt's text came from.
+    #[must_use]
+    pub fn named(mut self, origin: &str) -> Self {
+        if let Some(excerpt) = &mut self.excerpt {
+            origin.clone_into(&mut excerpt.origin);
+        }
+        self
+    }
+
     /// Moves the excerpt behind the first `bytes` of its text: words that we put in front and nobody typed.
     /// A place inside them is no place in what was typed: the excerpt then goes.
     #[must_use]

@@ -79,10 +79,18 @@ fn name_of(path: &Path) -> String {
 }
 
 fn from_file(path: &Path, sources: &mut Vec<Source>, gaps: &mut Vec<Gap>) -> Result<()> {
-    let stdin = path == Path::new("-");
+    let (name, text) = text(path)?;
+    from_text(&text, &name, (path != Path::new("-")).then_some(name.as_str()), sources, gaps)
+}
+
+/// The text of a file, or of standard input for `-`, and its name for messages.
+///
+/// # Errors
+/// [`Kind::Input`] where it cannot be read or is not UTF-8, with the line.
+pub fn text(path: &Path) -> Result<(String, String)> {
     let name = name_of(path);
     let failed = |e: std::io::Error| Error::new(Kind::Input, format!("read {name}")).because_of_file(&e);
-    let bytes = if stdin {
+    let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
         bytes
@@ -95,8 +103,8 @@ fn from_file(path: &Path, sources: &mut Vec<Source>, gaps: &mut Vec<Gap>) -> Res
             .because(format!("line {line} is not UTF-8"))
             .help("convert it to UTF-8, such as with iconv -f LATIN1 -t UTF-8")
     })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    from_text(text, &name, (!stdin).then_some(name.as_str()), sources, gaps)
+    let text = text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned);
+    Ok((name, text))
 }
 
 /// The statements of a text that `name` stands for in messages.

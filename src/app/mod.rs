@@ -9,6 +9,7 @@ mod explain;
 mod input;
 mod observe;
 mod output;
+mod plan;
 mod progress;
 mod prove;
 
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> Result<u8> {
     let common = &cli.common;
     match cli.command {
         Command::Explain(args) => runtime()?.block_on(explain::run(&args, common)),
+        Command::Plan(args) => plan::run(&args, common),
         Command::Doctor(args) => runtime()?.block_on(doctor::run(&args, common)),
         Command::Demo(args) => runtime()?.block_on(demo::run(&args, common)),
         Command::Rule { name } => rule(name.as_deref()),
