@@ -5,6 +5,8 @@
 
 mod support;
 
+use regex::Regex;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tokio_postgres::config::Host;
 
@@ -55,25 +57,22 @@ fn told(line: &str) -> bool {
 
 /// A line without what differs between machines: digits, bars, the width of gaps, the number of a unit.
 fn shape(line: &str) -> String {
-    let kept = line.chars().filter(|c| !('█'..='▏').contains(c));
-    let mut text = String::new();
-    for c in kept {
-        match c {
-            c if c.is_ascii_digit() => {
-                if !text.ends_with('#') {
-                    text.push('#');
-                }
-            }
-            '.' | ',' if text.ends_with('#') => {}
-            c if c.is_whitespace() => {
-                if !text.ends_with(' ') {
-                    text.push(' ');
-                }
-            }
-            c => text.push(c),
-        }
+    let mut text = line.to_owned();
+    for (pattern, word) in [(r"[\s█-▏]+", " "), (r"\d[\d.,]*", "#"), (r"# (ms|s)\b", "# time")] {
+        text = Regex::new(pattern).expect("a pattern").replace_all(&text, word).into_owned();
     }
-    text.replace("# ms", "# time").replace("# s", "# time").trim().to_owned()
+    text.trim().to_owned()
+}
+
+/// A folder that the commands may write to, with the fixtures where a clone has them.
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    match std::os::unix::fs::symlink(fixtures, folder.join("fixtures")) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => panic!("{e}"),
+        _ => folder,
+    }
 }
 
 fn run(command: &str) -> Output {
@@ -84,13 +83,14 @@ fn run(command: &str) -> Output {
         Host::Tcp(host) => host.clone(),
         Host::Unix(path) => path.display().to_string(),
     };
-    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_pgproof"));
+    let binary = Path::new(env!("CARGO_BIN_EXE_pgproof"));
     let path = format!(
         "{}:{}",
         binary.parent().expect("its folder").display(),
         std::env::var("PATH").unwrap_or_default()
     );
     Command::new("sh")
+        .current_dir(folder())
         .args(["-c", &format!("{command} 2>&1")])
         .env("PATH", path)
         .env("PGHOST", host)
