@@ -3,6 +3,7 @@
 
 mod facts;
 mod formats;
+mod pastes;
 mod reading;
 
 use pgproof::facts::Facts;
