@@ -25,6 +25,10 @@ pub(super) fn is_framed(lines: &[Line]) -> bool {
 /// Takes off every frame there is.
 pub(super) fn unframe(lines: &mut Vec<Line<'_>>) {
     mail_quotes(lines);
+    let asciidoc = lines.iter().any(|line| line.text == "|====");
+    for line in lines.iter_mut().filter(|line| asciidoc && line.text.contains("\\|")) {
+        line.text = Cow::Owned(line.text.replace("\\|", "|"));
+    }
     let records = lines.iter().any(|line| is_record(&line.text));
     lines.retain(|line| !is_noise(&line.text) && !is_record(&line.text));
     for line in lines.iter_mut() {
@@ -100,7 +104,7 @@ fn inside_bars(text: &str) -> Option<&str> {
 }
 
 /// The expanded format: `QUERY PLAN | text`, or blanks and a bar below it.
-fn columns(lines: &mut [Line<'_>], records: bool) {
+fn columns(lines: &mut Vec<Line<'_>>, records: bool) {
     let named = |text: &str| {
         let rest = text.trim_start().strip_prefix("QUERY PLAN")?.trim_start();
         rest.strip_prefix(BARS).map(str::to_owned)

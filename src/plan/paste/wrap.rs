@@ -117,6 +117,12 @@ fn between(head: &str, tail: &str, breaks: Breaks, length: usize) -> String {
     if swallowed > 0 {
         return " ".repeat(swallowed);
     }
+    // Operators stand between blanks: the one behind was at the end of the line, where it is lost first.
+    let operator = |c: char| matches!(c, '=' | '<' | '>');
+    let apart = head.trim_end_matches(operator).ends_with(' ');
+    if operator(last) && apart && !operator(first) && !open_figures(head) {
+        return " ".to_owned();
+    }
     if open_figures(head) {
         // No number is followed by a letter, and brackets stand apart.
         let apart = (last.is_ascii_digit() && first.is_ascii_alphabetic())

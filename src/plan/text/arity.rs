@@ -170,9 +170,19 @@ fn subtrees(kinds: &[Option<String>]) -> Option<usize> {
     Some(trees)
 }
 
+/// Whether a property stands no further in than the arrow of the node above it: no server prints that.
+pub(super) fn flat(lines: &[&Line]) -> bool {
+    lines.windows(2).any(|pair| {
+        let (node, below) = (&pair[0].text, &pair[1].text);
+        node.trim_start().starts_with("->")
+            && label::of_node(below.trim())
+            && indent(below) <= indent(node)
+    })
+}
+
 /// Whether the arrows of a plan all stand in one column although there are several.
-pub(super) fn flat<'l>(lines: impl Iterator<Item = &'l Line<'l>>) -> bool {
-    let mut arrows = lines.filter(|line| line.text.trim_start().starts_with("->")).map(|l| indent(&l.text));
+pub(super) fn one_column(lines: &[&Line]) -> bool {
+    let mut arrows = lines.iter().filter(|line| line.text.trim_start().starts_with("->")).map(|l| indent(&l.text));
     let Some(first) = arrows.next() else { return false };
     let mut others = 0;
     arrows.all(|column| {

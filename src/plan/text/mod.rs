@@ -145,12 +145,14 @@ impl<'l> Reader<'l> {
         texts.plans.extend(notify(true));
         let (Some(&line), Ok(plan)) = (reader.places.first(), builder.finish()) else { return Ok(()) };
         let mut text = Text { plan, line, cut: reader.cut };
-        match arity::wrong(&text.plan) {
-            None => {}
-            Some(wrong) if arity::flat(lines.iter().copied()) => {
+        let wrong = arity::wrong(&text.plan);
+        let lost = arity::flat(&lines) || (wrong.is_some() && arity::one_column(&lines));
+        match wrong {
+            wrong if lost => {
                 let lines: Vec<Line> = lines.into_iter().cloned().collect();
                 text = straightened(&lines, wrong, &text.plan, &reader.places)?;
             }
+            None => {}
             Some(arity::Wrong::Many(id)) if text.cut.is_none() => {
                 return Err(misplaced(&lines, &text.plan, id, &reader.places));
             }
@@ -382,8 +384,11 @@ impl<'l> Reader<'l> {
 }
 
 /// Reads a plan again, indented as its nodes demand.
-fn straightened(lines: &[Line], wrong: arity::Wrong, plan: &Plan, places: &[usize]) -> Result<Text> {
-    let (arity::Wrong::Many(id) | arity::Wrong::Few(id) | arity::Wrong::CutOff(id)) = wrong;
+fn straightened(lines: &[Line], wrong: Option<arity::Wrong>, plan: &Plan, places: &[usize]) -> Result<Text> {
+    let id = match wrong {
+        Some(arity::Wrong::Many(id) | arity::Wrong::Few(id) | arity::Wrong::CutOff(id)) => id,
+        None => 0,
+    };
     let lost = || {
         let number = places.get(id).or(places.first()).copied().unwrap_or(1);
         let kind = plan.nodes.get(id).map_or("this node", |node| node.kind.as_str());
