@@ -76,6 +76,12 @@ fn comparable(mut plan: Plan) -> Plan {
         if node.relationship == Relationship::Member && under_modify {
             node.relationship = Relationship::Outer;
         }
+        // Up to 15 an index scan without an order has no direction; text says nothing, as for forward.
+        if d.scan_direction.as_deref() == Some("NoMovement") {
+            d.scan_direction = Some("Forward".to_owned());
+        }
+        // `Function Scan on x`: text does not say whether `x` is the function or only its alias.
+        d.function = d.function.take().filter(|function| Some(function) != d.alias.as_ref());
         // Without VERBOSE text leaves it out.
         d.inner_unique = None;
         node.extra.retain(|(key, value)| !(key.starts_with("Tuples ") && value == 0));

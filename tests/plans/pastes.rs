@@ -130,7 +130,9 @@ fn behind_a_tab_or_with_tabs_in_front() {
 
 #[test]
 fn in_a_code_block_between_prose() {
-    each("txt", |text| Some(format!("It's slow (10 s):\n\n```\n{text}```\n\nNote: the cache was warm.\nThanks!\n")));
+    each("txt", |text| {
+        Some(format!("It's slow (10 s):\n\n```\n{text}```\n\nNote: the cache was warm.\nThanks!\n"))
+    });
     each("json", |text| Some(format!("It's slow:\n\n```json\n{text}```\n\nThanks!\n")));
     each("yaml", |text| Some(format!("It's slow:\n\n{text}")));
     each("xml", |text| Some(format!("It's slow:\n\n{text}\nThanks!\n")));
@@ -174,7 +176,12 @@ fn in_the_borders_of_a_client() {
     let width = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
     each("txt", |text| {
         let width = width(text);
-        Some(format!("{:width$}|\n{}+\n{}", "QUERY PLAN", "-".repeat(width), map_lines(text, |l| format!("{l:width$}|"))))
+        Some(format!(
+            "{:width$}|\n{}+\n{}",
+            "QUERY PLAN",
+            "-".repeat(width),
+            map_lines(text, |l| format!("{l:width$}|"))
+        ))
     });
     each("txt", |text| {
         let width = width(text);
@@ -206,7 +213,11 @@ fn as_python_prints_it() {
     each("json", |text| {
         // A string with both kinds of quotes Python escapes: such plans are left out here.
         (!text.contains('\'') && !text.contains("\\\"")).then(|| {
-            let python = text.replace('"', "'").replace("false", "False").replace("true", "True").replace("null", "None");
+            let python = text
+                .replace('"', "'")
+                .replace("false", "False")
+                .replace("true", "True")
+                .replace("null", "None");
             python.split('\n').map(str::trim).collect::<Vec<_>>().join(" ")
         })
     });
@@ -220,7 +231,9 @@ fn cut_by_a_terminal() {
         each("yaml", |text| Some(cut(text, width)));
     }
     // What stood behind the last column may have lost its blanks.
-    each("txt", |text| (!has_line_feed(text)).then(|| map_lines(&cut(text, 83), |line| line.trim_end().to_owned())));
+    each("txt", |text| {
+        (!has_line_feed(text)).then(|| map_lines(&cut(text, 83), |line| line.trim_end().to_owned()))
+    });
 }
 
 #[test]
@@ -253,7 +266,11 @@ fn without_indentation() {
                 read_right += 1;
             }
             Err(e) => {
-                assert!(e.excerpt().is_some_and(|e| e.label.contains("indentation")), "{name}: {:?}\n{bare}", e.excerpt());
+                assert!(
+                    e.excerpt().is_some_and(|e| e.label.contains("indentation")),
+                    "{name}: {:?}\n{bare}",
+                    e.excerpt()
+                );
                 refused += 1;
             }
         }
@@ -278,8 +295,17 @@ fn every_format_of_psql() {
             count += 1;
             match read(&text, None) {
                 Ok(plans) if shape(&plans) == shape(&plain) => {}
-                Ok(plans) => failures.push(format!("{}: {:#?}\n{text}", path.display(), (shape(&plain), shape(&plans)))),
-                Err(e) => failures.push(format!("{}: {e}: {:?} {:?}\n{text}", path.display(), e.causes(), e.excerpt())),
+                Ok(plans) => failures.push(format!(
+                    "{}: {:#?}\n{text}",
+                    path.display(),
+                    (shape(&plain), shape(&plans))
+                )),
+                Err(e) => failures.push(format!(
+                    "{}: {e}: {:?} {:?}\n{text}",
+                    path.display(),
+                    e.causes(),
+                    e.excerpt()
+                )),
             }
         }
     }
@@ -295,8 +321,11 @@ fn shape(plans: &[Plan]) -> Vec<String> {
         .flat_map(|plan| &plan.nodes)
         .map(|n| {
             let d = &n.detail;
-                let removed = d.rows_removed_by_filter.filter(|rows| *rows != 0.0);
-            format!("{:?} {} {:?} {:?} {:?} {:?} {:?}", n.parent, n.kind, n.estimate, d.filter, d.sort_key, d.hash_cond, removed)
+            let removed = d.rows_removed_by_filter.filter(|rows| *rows != 0.0);
+            format!(
+                "{:?} {} {:?} {:?} {:?} {:?} {:?}",
+                n.parent, n.kind, n.estimate, d.filter, d.sort_key, d.hash_cond, removed
+            )
         })
         .collect()
 }

@@ -27,8 +27,10 @@ fn escaped_as_html(text: &str) -> bool {
 
 /// Text without tags, entities as their characters; what a tag ends is a line.
 fn html(text: &str) -> String {
-    const TAGS: &[&str] =
-        &["table", "tbody", "thead", "tr", "td", "th", "br", "p", "pre", "code", "div", "span", "b", "i", "li", "ul"];
+    const TAGS: &[&str] = &[
+        "table", "tbody", "thead", "tr", "td", "th", "br", "p", "pre", "code", "div", "span", "b", "i", "li",
+        "ul",
+    ];
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['<', '&']) {
@@ -39,7 +41,10 @@ fn html(text: &str) -> String {
         let tag = rest.starts_with('<') && TAGS.iter().any(|tag| tag.eq_ignore_ascii_case(name));
         if let Some(end) = rest.find('>').filter(|_| tag) {
             let ends_line = ["br", "tr", "p", "div", "li", "td"].iter().any(|t| t.eq_ignore_ascii_case(name));
-            if ends_line && (rest.starts_with("</") || name.eq_ignore_ascii_case("br")) && !out.ends_with('\n') {
+            if ends_line
+                && (rest.starts_with("</") || name.eq_ignore_ascii_case("br"))
+                && !out.ends_with('\n')
+            {
                 out.push('\n');
             }
             rest = &rest[end + 1..];
@@ -78,7 +83,8 @@ fn entity(text: &str) -> (char, usize) {
 
 /// Rows exported as JSON, `[{"QUERY PLAN": "Seq Scan …"}, …]`: their lines, or the plan itself.
 fn exported_rows(text: &str) -> Option<String> {
-    let key = ["\"QUERY PLAN\"", "\"query plan\"", "\"QueryPlan\""].into_iter().find(|key| text.contains(key))?;
+    let key =
+        ["\"QUERY PLAN\"", "\"query plan\"", "\"QueryPlan\""].into_iter().find(|key| text.contains(key))?;
     let start = text.find(['[', '{']).filter(|start| text[..*start].len() < text.find(key).unwrap_or(0))?;
     let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
     let Some(Ok(value)) = values.next() else { return None };
@@ -89,7 +95,11 @@ fn exported_rows(text: &str) -> Option<String> {
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let Value::Object(row) = row else { return None };
-        match row.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("query plan")).map(|(_, value)| value)? {
+        match row
+            .into_iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("query plan"))
+            .map(|(_, value)| value)?
+        {
             Value::String(line) => lines.push(line),
             document => lines.push(document.to_string()),
         }
@@ -102,7 +112,8 @@ fn escaped_as_string(text: &str) -> bool {
     let many = text.matches("\\n").count();
     let real = text.trim().matches('\n').count();
     let plan = ["(cost=", "\\\"Plan\\\"", "\"Plan\"", "(actual "].iter().any(|mark| text.contains(mark));
-    let json = text.contains("\"Node Type\"") && text.trim_start().starts_with(['[', '{']) && !text.contains("[\\n");
+    let json =
+        text.contains("\"Node Type\"") && text.trim_start().starts_with(['[', '{']) && !text.contains("[\\n");
     plan && !json && many > 2 && real * 4 < many
 }
 

@@ -53,7 +53,8 @@ pub(in crate::plan) fn is_noise(text: &str) -> bool {
         [b'`', b'`', b'`', ..] => return true,
         [b'(', b'0'..=b'9', .., b')'] => return is_count(text),
         [b'-' | b'+' | b'=' | b'|' | b':' | b'*', ..] | [0xe2, ..] => {
-            let drawn = |c: char| matches!(c, '-' | '+' | '=' | '|' | ':' | '*' | '\u{2500}'..='\u{257f}' | ' ');
+            let drawn =
+                |c: char| matches!(c, '-' | '+' | '=' | '|' | ':' | '*' | '\u{2500}'..='\u{257f}' | ' ');
             return text.len() >= 3 && text.chars().all(drawn);
         }
         _ => {}
@@ -66,7 +67,9 @@ pub(in crate::plan) fn is_noise(text: &str) -> bool {
 fn is_count(text: &str) -> bool {
     let Some(inside) = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) else { return false };
     let words = inside.trim_start_matches(|c: char| c.is_ascii_digit());
-    words.len() < inside.len() && words.chars().all(|c| c.is_alphabetic() || c == ' ') && !words.trim().is_empty()
+    words.len() < inside.len()
+        && words.chars().all(|c| c.is_alphabetic() || c == ' ')
+        && !words.trim().is_empty()
 }
 
 /// `-[ RECORD 1 ]---`, `* Record 1`.
@@ -177,7 +180,7 @@ fn quotes(lines: &mut [Line<'_>]) {
     let field = first.starts_with('"')
         && !whole(first)
         && begins(first)
-        && filled().last().is_some_and(|last| last.ends_with('"'));
+        && filled().next_back().is_some_and(|last| last.ends_with('"'));
     if !text_plan && !all && !field {
         return;
     }

@@ -75,7 +75,11 @@ fn is_tabbed(input: &str) -> bool {
 fn plain(raw: &str, tabbed: bool) -> Cow<'_, str> {
     let text = raw.trim_end_matches(|c: char| c.is_whitespace() || c == '\u{200b}');
     // syslog writes a tab as `#011`.
-    let text = if tabbed { text.strip_prefix("#011").or_else(|| text.strip_prefix('\t')).unwrap_or(text) } else { text };
+    let text = if tabbed {
+        text.strip_prefix("#011").or_else(|| text.strip_prefix('\t')).unwrap_or(text)
+    } else {
+        text
+    };
     let arrows = ["→", "–>", "—>", "−>", "⇒"];
     let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{2060}' | '\u{ad}');
     let plain_already = !text.contains(|c: char| c == '\t' || odd_blank(c) || invisible(c))

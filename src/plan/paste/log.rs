@@ -2,8 +2,8 @@
 //!
 //! Refuses to read plans: an entry is a text, where it stood and how long the statement took.
 
-use super::line::indent;
 use super::super::json_lexer::Lexer;
+use super::line::indent;
 use crate::units::Millis;
 
 /// One `duration: … plan:` entry.

@@ -104,7 +104,8 @@ fn rejoined(text: &str) -> Option<String> {
         }
         out.push_str(line);
         let Some(next) = lines.peek() else { break };
-        let part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
+        let part =
+            |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
         let cut = part(line.chars().next_back()) && part(next.trim_start().chars().next());
         if !quoted && !cut {
             out.push('\n');

@@ -99,7 +99,9 @@ fn from_log(text: &str, notation: Option<Notation>) -> Result<Reading> {
                 let reason = error.excerpt().map(|e| e.label.clone());
                 let reason = reason.or_else(|| error.causes().into_iter().next()).unwrap_or_default();
                 let at = error.excerpt().map_or(entry.line, |e| e.first_line + entry.line - 1);
-                reading.left_out.push(format!("the plan at line {} is left out: line {at}: {reason}", entry.line));
+                reading
+                    .left_out
+                    .push(format!("the plan at line {} is left out: line {at}: {reason}", entry.line));
                 first.get_or_insert_with(|| error.further_down(entry.line - 1));
             }
         }
@@ -157,7 +159,8 @@ fn document(text: &str, notation: Option<Notation>) -> Result<Vec<Found>> {
             Notation::Yaml => mend::yaml(&plain),
             _ => None,
         };
-        let again = mended.map(|mended| if notation == Notation::Json { read_json(&mended) } else { read_yaml(&mended) });
+        let again = mended
+            .map(|mended| if notation == Notation::Json { read_json(&mended) } else { read_yaml(&mended) });
         // Where mending did not help, the error is about what was typed.
         again.and_then(Result::ok).ok_or_else(|| placed(error, &lines))
     })
@@ -189,7 +192,11 @@ fn from_text(lines: &[Line]) -> Result<Vec<Found>> {
     if texts.plans.is_empty() {
         return Err(text::nothing(lines));
     }
-    Ok(texts.plans.into_iter().map(|text| Found { plan: text.plan, line: text.line, cut: text.cut }).collect())
+    Ok(texts
+        .plans
+        .into_iter()
+        .map(|text| Found { plan: text.plan, line: text.line, cut: text.cut })
+        .collect())
 }
 
 fn found(plans: Vec<Plan>, line: usize) -> Vec<Found> {
@@ -198,8 +205,7 @@ fn found(plans: Vec<Plan>, line: usize) -> Vec<Found> {
 
 /// The notation of the first line that begins a plan, and its index.
 fn begins(lines: &[Line]) -> Option<(Notation, usize)> {
-    let mut next = lines.iter().enumerate().peekable();
-    while let Some((at, line)) = next.next() {
+    for (at, line) in lines.iter().enumerate() {
         let text = line.text.trim();
         let below = || lines[at + 1..].iter().map(|line| line.text.trim()).find(|text| !text.is_empty());
         if let Some(notation) = notation(text, below) {

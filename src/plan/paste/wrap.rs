@@ -36,7 +36,10 @@ pub(super) fn unwrapped<'a>(lines: &[Line<'a>]) -> Vec<Line<'a>> {
         state.take(&whole.text);
         let mut last = at;
         while begun && last + 1 < lines.len() {
-            let Some(joint) = joint(&whole.text, &lines[last], &lines[last + 1], &state, breaks, measured) else { break };
+            let Some(joint) = joint(&whole.text, &lines[last], &lines[last + 1], &state, breaks, measured)
+            else {
+                break;
+            };
             last += 1;
             // psql puts every line behind a blank.
             let blanks = if joint == "\n" { base.min(indent(&lines[last].text)) } else { 0 };
@@ -48,14 +51,23 @@ pub(super) fn unwrapped<'a>(lines: &[Line<'a>]) -> Vec<Line<'a>> {
             state.take(&text[from - joint.len()..]);
         }
         out.push(whole);
-        out.extend(lines[at + 1..=last].iter().map(|line| Line { text: Cow::Borrowed(""), number: line.number }));
+        out.extend(
+            lines[at + 1..=last].iter().map(|line| Line { text: Cow::Borrowed(""), number: line.number }),
+        );
         at = last + 1;
     }
     out
 }
 
 /// What stands between a line and its continuation; `None` where the next line is one of its own.
-fn joint(whole: &str, last: &Line, next: &Line, state: &Quotes, breaks: Breaks, measured: bool) -> Option<String> {
+fn joint(
+    whole: &str,
+    last: &Line,
+    next: &Line,
+    state: &Quotes,
+    breaks: Breaks,
+    measured: bool,
+) -> Option<String> {
     let (head, tail) = (whole.trim_start(), next.text.trim());
     if head.is_empty() || (tail.is_empty() && !state.quoted) || (is_noise(tail) && !state.quoted) {
         return None;
@@ -144,8 +156,20 @@ fn between(head: &str, tail: &str, breaks: Breaks, length: usize) -> String {
 /// Whether `tail` begins one of the columns that stand two blanks apart: `Memory: 25kB`.
 fn begins_column(head: &str, tail: &str) -> bool {
     const COLUMNS: &[&str] = &[
-        "Memory:", "Disk:", "Average Memory:", "Peak Memory:", "Average Disk:", "Peak Disk:", "Batches:",
-        "Memory Usage:", "Disk Usage:", "Sort Method:", "Sort Methods:", "Misses:", "Evictions:", "Overflows:",
+        "Memory:",
+        "Disk:",
+        "Average Memory:",
+        "Peak Memory:",
+        "Average Disk:",
+        "Peak Disk:",
+        "Batches:",
+        "Memory Usage:",
+        "Disk Usage:",
+        "Sort Method:",
+        "Sort Methods:",
+        "Misses:",
+        "Evictions:",
+        "Overflows:",
         "Maximum Storage:",
     ];
     COLUMNS.iter().any(|column| tail.starts_with(column))

@@ -10,12 +10,22 @@ use std::borrow::Cow;
 /// Fewest and most inputs of a node kind; `None` where any number may be.
 fn inputs(kind: &str) -> Option<(usize, usize)> {
     Some(match kind {
-        "Seq Scan" | "Sample Scan" | "Index Scan" | "Index Only Scan" | "Bitmap Index Scan" | "Tid Scan"
-        | "Tid Range Scan" | "Function Scan" | "Table Function Scan" | "Values Scan" | "CTE Scan"
-        | "WorkTable Scan" | "Named Tuplestore Scan" => (0, 0),
-        "Sort" | "Incremental Sort" | "Hash" | "Materialize" | "Memoize" | "Result Cache" | "Unique" | "Limit"
-        | "Aggregate" | "Group" | "WindowAgg" | "Gather" | "Gather Merge" | "LockRows" | "ProjectSet"
-        | "Subquery Scan" | "Bitmap Heap Scan" => (1, 1),
+        "Seq Scan"
+        | "Sample Scan"
+        | "Index Scan"
+        | "Index Only Scan"
+        | "Bitmap Index Scan"
+        | "Tid Scan"
+        | "Tid Range Scan"
+        | "Function Scan"
+        | "Table Function Scan"
+        | "Values Scan"
+        | "CTE Scan"
+        | "WorkTable Scan"
+        | "Named Tuplestore Scan" => (0, 0),
+        "Sort" | "Incremental Sort" | "Hash" | "Materialize" | "Memoize" | "Result Cache" | "Unique"
+        | "Limit" | "Aggregate" | "Group" | "WindowAgg" | "Gather" | "Gather Merge" | "LockRows"
+        | "ProjectSet" | "Subquery Scan" | "Bitmap Heap Scan" => (1, 1),
         "Nested Loop" | "Hash Join" | "Merge Join" | "Recursive Union" => (2, 2),
         "SetOp" => (1, 2),
         "Result" => (0, 1),
@@ -85,7 +95,8 @@ pub(super) fn reindented<'a>(lines: &[Line<'a>]) -> Option<Vec<Line<'a>>> {
     let (mut column, mut header, mut parameters) = (0, false, false);
     for (at, line) in lines.iter().enumerate() {
         let text = line.text.trim();
-        let put = |indent: usize| Line { text: Cow::Owned(format!("{:indent$}{text}", "")), number: line.number };
+        let put =
+            |indent: usize| Line { text: Cow::Owned(format!("{:indent$}{text}", "")), number: line.number };
         if let Some(kind) = &kinds[at] {
             let needs = match inputs(kind) {
                 Some((least, most)) if least == most => Some(most),
@@ -174,15 +185,14 @@ fn subtrees(kinds: &[Option<String>]) -> Option<usize> {
 pub(super) fn flat(lines: &[&Line]) -> bool {
     lines.windows(2).any(|pair| {
         let (node, below) = (&pair[0].text, &pair[1].text);
-        node.trim_start().starts_with("->")
-            && label::of_node(below.trim())
-            && indent(below) <= indent(node)
+        node.trim_start().starts_with("->") && label::of_node(below.trim()) && indent(below) <= indent(node)
     })
 }
 
 /// Whether the arrows of a plan all stand in one column although there are several.
 pub(super) fn one_column(lines: &[&Line]) -> bool {
-    let mut arrows = lines.iter().filter(|line| line.text.trim_start().starts_with("->")).map(|l| indent(&l.text));
+    let mut arrows =
+        lines.iter().filter(|line| line.text.trim_start().starts_with("->")).map(|l| indent(&l.text));
     let Some(first) = arrows.next() else { return false };
     let mut others = 0;
     arrows.all(|column| {

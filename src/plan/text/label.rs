@@ -172,7 +172,9 @@ fn figures(text: &str) -> (&str, Figures<'_>) {
     let mut figures = Figures::default();
     let mut label = text;
     while let Some(inner) = label.strip_suffix(')') {
-        let Some(open) = inner.rfind('(').filter(|open| *open == 0 || inner[..*open].ends_with(' ')) else { break };
+        let Some(open) = inner.rfind('(').filter(|open| *open == 0 || inner[..*open].ends_with(' ')) else {
+            break;
+        };
         let inner = &inner[open + 1..];
         let known = if let Some(cost) = inner.strip_prefix("cost=") {
             read_cost(cost, &mut figures)

@@ -4,6 +4,7 @@
 //! guess where indentation is lost.
 
 mod arity;
+mod groups;
 mod label;
 mod property;
 
@@ -70,7 +71,9 @@ pub(super) fn nothing(lines: &[Line]) -> crate::error::Error {
     let filled = |line: &&Line| !line.text.trim().is_empty();
     let help = "paste what EXPLAIN printed, from its first line on: text, JSON, YAML or XML";
     match lines.iter().find(filled) {
-        Some(first) => error(first, "no line here is a plan node, such as `Seq Scan on t  (cost=…)`").help(help),
+        Some(first) => {
+            error(first, "no line here is a plan node, such as `Seq Scan on t  (cost=…)`").help(help)
+        }
         None => Error::new(Kind::Input, "read the plan").because("there is nothing in it").help(help),
     }
 }
@@ -97,7 +100,7 @@ struct Reader<'l> {
     /// Indentation of the `Worker n:` line whose lines come now.
     worker: Option<usize>,
     /// A group whose lines are collected, and the indentation of its header: `Planning:`, `JIT:`.
-    group: Option<(usize, property::Group<'l>)>,
+    group: Option<(usize, groups::Group<'l>)>,
     /// `CTE x`, `InitPlan 1` above the node it names.
     subplan: Option<String>,
     /// Column of the root's text.
@@ -112,7 +115,7 @@ struct Reader<'l> {
     /// Prose has begun: nothing belongs to the plan until the next one begins.
     over: bool,
     /// `Group Key` and `Hash Key` lines of the innermost node: one is a key, several are grouping sets.
-    sets: property::Sets<'l>,
+    sets: groups::Sets<'l>,
     /// Further relations that the innermost node writes to.
     targets: Vec<serde_json::Value>,
     /// Lines of `NOTIFY`, and whether they stood before the plan.
@@ -346,14 +349,14 @@ impl<'l> Reader<'l> {
         if property::is_behind(key, indent, self.root) {
             self.close_to(0);
             self.behind = true;
-            match property::Group::named(key).filter(|_| value.is_empty()) {
+            match groups::Group::named(key, value) {
                 Some(group) => self.group = Some((indent, group)),
                 None => property::footer(&mut self.builder, key, value),
             }
             return;
         }
         self.leave(indent);
-        match property::Group::named(key).filter(|_| value.is_empty()) {
+        match groups::Group::named(key, value) {
             Some(group) => self.group = Some((indent, group)),
             None => self.fill(key, value),
         }
@@ -395,7 +398,9 @@ fn straightened(lines: &[Line], wrong: Option<arity::Wrong>, plan: &Plan, places
         match lines.iter().find(|line| line.number == number).or(lines.first()) {
             Some(line) => error(
                 line,
-                format!("the indentation of this plan is lost, and the inputs of {kind} fit more than one tree"),
+                format!(
+                    "the indentation of this plan is lost, and the inputs of {kind} fit more than one tree"
+                ),
             )
             .help("paste it with its indentation, or as JSON: EXPLAIN (FORMAT JSON)"),
             None => nothing(lines),
@@ -407,7 +412,9 @@ fn straightened(lines: &[Line], wrong: Option<arity::Wrong>, plan: &Plan, places
         reader.line(line);
     }
     reader.close_to(0);
-    let (Some(&line), Ok(plan)) = (reader.places.first(), reader.builder.finish()) else { return Err(lost()) };
+    let (Some(&line), Ok(plan)) = (reader.places.first(), reader.builder.finish()) else {
+        return Err(lost());
+    };
     match arity::wrong(&plan) {
         None => Ok(Text { plan, line, cut: None }),
         Some(_) => Err(lost()),
@@ -421,7 +428,9 @@ fn misplaced(lines: &[&Line], plan: &Plan, id: usize, places: &[usize]) -> crate
     match lines.iter().find(|line| Some(line.number) == number) {
         Some(line) => error(
             line,
-            format!("{kind} cannot have so many inputs: the indentation below it is not what the server printed"),
+            format!(
+                "{kind} cannot have so many inputs: the indentation below it is not what the server printed"
+            ),
         )
         .help("paste it with its indentation, or as JSON: EXPLAIN (FORMAT JSON)"),
         None => nothing(&[]),

@@ -45,10 +45,45 @@ pub(super) fn is_behind(key: &str, indent: usize, root: usize) -> bool {
 pub(super) fn is_known(key: &str) -> bool {
     use super::super::{Detail, fields};
     const WORDS: &[&str] = &[
-        "Buffers", "I/O", "WAL", "Sort", "Pre-sorted", "Full-sort", "Rows", "Worker", "Workers", "Heap", "Exact",
-        "Lossy", "Batches", "Buckets", "Planned", "Hits", "Storage", "Window", "Index", "Subplans", "Tuples",
-        "Conflict", "Remote", "Planning", "Execution", "Total", "JIT", "Trigger", "Settings", "Query",
-        "Serialization", "Functions", "Options", "Timing", "Memory", "Relations", "Task", "Tasks", "Custom",
+        "Buffers",
+        "I/O",
+        "WAL",
+        "Sort",
+        "Pre-sorted",
+        "Full-sort",
+        "Rows",
+        "Worker",
+        "Workers",
+        "Heap",
+        "Exact",
+        "Lossy",
+        "Batches",
+        "Buckets",
+        "Planned",
+        "Hits",
+        "Storage",
+        "Window",
+        "Index",
+        "Subplans",
+        "Tuples",
+        "Conflict",
+        "Remote",
+        "Planning",
+        "Execution",
+        "Total",
+        "JIT",
+        "Trigger",
+        "Settings",
+        "Query",
+        "Serialization",
+        "Functions",
+        "Options",
+        "Timing",
+        "Memory",
+        "Relations",
+        "Task",
+        "Tasks",
+        "Custom",
     ];
     let mut detail = Detail::default();
     let first = key.split(' ').next().unwrap_or(key);
@@ -65,19 +100,6 @@ pub(super) fn footer(builder: &mut PlanBuilder, key: &str, value: &str) {
         "Execution time" | "Total runtime" => footer(builder, "Execution Time", value),
         "Planning Time" | "Execution Time" => builder.scalar(key, scalar(value.trim_end_matches(" ms"))),
         "Settings" => builder.value(key, settings(value)),
-        "Serialization" => {
-            let mut group = Map::new();
-            for (word, text) in pairs(value) {
-                let (name, text) = match word {
-                    "time" => ("Time", text.trim_end_matches("ms").trim()),
-                    "output" => ("Output Volume", text.trim_end_matches("kB")),
-                    "format" => ("Format", text),
-                    other => (other, text),
-                };
-                group.insert(name.to_owned(), number_or_text(text));
-            }
-            builder.value(key, group.into());
-        }
         _ if key.starts_with("Trigger") => builder.value("Triggers", Value::Array(vec![trigger(key, value)])),
         _ => builder.scalar(key, scalar(value)),
     }
@@ -142,7 +164,7 @@ fn trigger(key: &str, value: &str) -> Value {
 }
 
 /// `a=1  b c=2`: a key may hold a space (`buffers full=2`).
-fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text.trim();
     std::iter::from_fn(move || {
         let (key, after) = rest.split_once('=')?;
@@ -154,87 +176,15 @@ fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-fn number_or_text(text: &str) -> Value {
+pub(super) fn number_or_text(text: &str) -> Value {
     match text.parse::<f64>() {
         Ok(number) => super::super::build::number_value(number, text),
         Err(_) => Value::String(text.to_owned()),
     }
 }
 
-/// `Planning:`, `JIT:`, `JIT for worker 0:` while its lines are read.
-pub(super) struct Group<'l> {
-    name: &'l str,
-    lines: Vec<(&'l str, &'l str)>,
-}
-
-impl<'l> Group<'l> {
-    /// The group that a header without a value begins.
-    pub(super) fn named(key: &'l str) -> Option<Self> {
-        (key == "Planning" || key == "JIT" || key.starts_with("JIT for worker "))
-            .then(|| Group { name: key, lines: Vec::new() })
-    }
-
-    pub(super) fn line(&mut self, key: &'l str, value: &'l str) {
-        self.lines.push((key, value));
-    }
-
-    /// Hands the group on in the shape of the other formats.
-    pub(super) fn fill(self, builder: &mut PlanBuilder) {
-        let mut group = Map::new();
-        for (key, value) in self.lines {
-            match key {
-                "Buffers" | "I/O Timings" => {
-                    let mut add = |key: &str, text: &str| {
-                        group.insert(key.to_owned(), number_or_text(text));
-                    };
-                    if key == "Buffers" { buffers(value, &mut add) } else { timings(value, &mut add) }
-                }
-                "Memory" => {
-                    for (word, text) in pairs(value) {
-                        let name = if word == "used" { "Memory Used" } else { "Memory Allocated" };
-                        group.insert(name.to_owned(), number_or_text(text.trim_end_matches("kB")));
-                    }
-                }
-                "Options" => {
-                    let options = value.split(", ").filter_map(|o| o.rsplit_once(' '));
-                    let options: Map<String, Value> =
-                        options.map(|(k, v)| (k.to_owned(), Value::Bool(v == "true"))).collect();
-                    group.insert(key.to_owned(), options.into());
-                }
-                "Timing" => {
-                    group.insert(key.to_owned(), jit_times(value));
-                }
-                _ => {
-                    group.insert(key.to_owned(), number_or_text(value));
-                }
-            }
-        }
-        builder.value(self.name, group.into());
-    }
-}
-
-/// `Generation 0.5 ms (Deform 0.1 ms), Inlining 0.0 ms, …`.
-fn jit_times(text: &str) -> Value {
-    let mut times = Map::new();
-    let time = |text: &str| number_or_text(text.trim().trim_end_matches(" ms"));
-    for part in text.split(", ") {
-        let Some((name, rest)) = part.split_once(' ') else { continue };
-        let value = match rest.split_once(" (Deform ") {
-            Some((total, deform)) => {
-                let mut both = Map::new();
-                both.insert("Deform".to_owned(), time(deform.trim_end_matches(')')));
-                both.insert("Total".to_owned(), time(total));
-                both.into()
-            }
-            None => time(rest),
-        };
-        times.insert(name.to_owned(), value);
-    }
-    times.into()
-}
-
 /// `shared hit=1 read=2, temp written=3` as the keys of the other formats.
-fn buffers(text: &str, add: &mut dyn FnMut(&str, &str)) {
+pub(super) fn buffers(text: &str, add: &mut dyn FnMut(&str, &str)) {
     for group in text.split(", ") {
         let Some((kind, counts)) = group.split_once(' ') else { continue };
         for (word, count) in pairs(counts) {
@@ -244,7 +194,7 @@ fn buffers(text: &str, add: &mut dyn FnMut(&str, &str)) {
 }
 
 /// `read=1 write=2` (up to 14), `shared read=1, temp write=2` (15 on).
-fn timings(text: &str, add: &mut dyn FnMut(&str, &str)) {
+pub(super) fn timings(text: &str, add: &mut dyn FnMut(&str, &str)) {
     for group in text.split(", ") {
         let (prefix, times) = match group.split_once(' ') {
             Some((kind, times)) if !kind.contains('=') => (format!("{} ", capital(kind)), times),
@@ -424,54 +374,8 @@ fn groups(key: &str, value: &str) -> Value {
     group.into()
 }
 
-/// The keys of a grouping node.
-#[derive(Default)]
-pub(super) struct Sets<'l> {
-    lines: Vec<(&'l str, &'l str)>,
-}
-
-impl<'l> Sets<'l> {
-    /// Takes a line that belongs to the keys.
-    pub(super) fn take(&mut self, key: &'l str, value: &'l str) -> bool {
-        let ours = ["Group Key", "Hash Key"].contains(&key) || (key == "Sort Key" && !self.lines.is_empty());
-        if ours {
-            self.lines.push((key, value));
-        }
-        ours
-    }
-
-    /// Hands them on: as one key, or as the grouping sets of the other formats.
-    pub(super) fn fill(self, builder: &mut PlanBuilder) {
-        match &self.lines[..] {
-            [] => return,
-            [(key, value)] if *value != "()" => return builder.texts(key, list(value)),
-            _ => {}
-        }
-        let mut sets: Vec<Map<String, Value>> = Vec::new();
-        for (key, value) in &self.lines {
-            let keys = if *value == "()" { Vec::new() } else { list(value) };
-            let keys = Value::Array(keys.into_iter().map(Value::String).collect());
-            let grows = |set: &Map<String, Value>| *key == "Group Key" && !set.contains_key("Hash Keys");
-            if *key == "Sort Key" {
-                sets.push(Map::from_iter([((*key).to_owned(), keys)]));
-                continue;
-            }
-            if !sets.last().is_some_and(grows) {
-                sets.push(Map::new());
-            }
-            if let Some(set) = sets.last_mut() {
-                let known = set.entry(format!("{key}s")).or_insert_with(|| Value::Array(Vec::new()));
-                if let Value::Array(known) = known {
-                    known.push(keys);
-                }
-            }
-        }
-        builder.value("Grouping Sets", Value::Array(sets.into_iter().map(Value::Object).collect()));
-    }
-}
-
 /// Splits at commas outside brackets and quotes.
-fn list(text: &str) -> Vec<String> {
+pub(super) fn list(text: &str) -> Vec<String> {
     let mut parts = Vec::new();
     let (mut depth, mut quote, mut from) = (0i32, None, 0);
     for (at, c) in text.char_indices() {
