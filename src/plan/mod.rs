@@ -12,6 +12,7 @@ mod json;
 mod json_lexer;
 mod sniff;
 mod text;
+mod write;
 mod xml;
 mod yaml;
 
@@ -19,6 +20,7 @@ pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, Sort
 pub use json::read_json;
 pub use sniff::{Notation, read, sniff};
 pub use text::read_text;
+pub use write::{write_json, write_json_list, write_text};
 pub use xml::read_xml;
 pub use yaml::read_yaml;
 

@@ -62,7 +62,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("exit", &[]),
     ("facts", &["plan", "units"]),
     ("finding", &["units"]),
-    ("plan", &["error", "units"]),
+    ("plan", &["error", "sql", "units"]),
     // Answers what `prove` asks, about changes that `proposals` defines.
     ("postgres", &["catalog", "error", "proposals", "prove", "sql"]),
     ("proposals", &["catalog", "context", "finding", "plan", "sql", "units"]),

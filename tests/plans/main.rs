@@ -4,6 +4,7 @@
 mod facts;
 mod formats;
 mod reading;
+mod writing;
 
 use pgproof::facts::Facts;
 use pgproof::plan::{Node, Plan, read_json};
