@@ -28,10 +28,12 @@ const EDGES: &[(&str, &[&str])] = &[
             "words",
         ],
     ),
+    ("anonymize", &["plan", "sql"]),
     (
         "app",
         &[
             "analyse",
+            "anonymize",
             "capture",
             "catalog",
             "cli",
@@ -111,7 +113,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("serde_json", &["app", "capture", "plan", "postgres", "prove", "render"]),
+    ("serde_json", &["anonymize", "app", "capture", "plan", "postgres", "prove", "render"]),
     ("sqlparser", &["sql"]),
     ("tabled", &["render"]),
     ("tempfile", &["app", "scratch"]),
