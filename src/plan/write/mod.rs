@@ -170,8 +170,11 @@ fn blocks(b: &Buffers) -> [(&'static str, [(&'static str, Blocks); 4]); 3] {
     ]
 }
 
+/// `Read` or `Write`, and its time.
+type Direction = (&'static str, Option<Millis>);
+
 /// The I/O times by kind and by direction.
-fn times(io: &IoTimes) -> [(&'static str, [(&'static str, Option<Millis>); 2]); 3] {
+fn times(io: &IoTimes) -> [(&'static str, [Direction; 2]); 3] {
     [
         ("Shared", [("Read", io.shared_read), ("Write", io.shared_write)]),
         ("Local", [("Read", io.local_read), ("Write", io.local_write)]),
