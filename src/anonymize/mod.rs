@@ -7,6 +7,7 @@
 //! and numbers are the same.
 
 mod keep;
+mod lists;
 mod names;
 mod text;
 

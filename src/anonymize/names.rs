@@ -61,7 +61,7 @@ impl Class {
     /// What the server itself named stays.
     fn keeps(self, name: &str) -> bool {
         match self {
-            Class::Table | Class::Cte | Class::Alias => keep::alias(name),
+            Class::Alias => keep::alias(name),
             Class::Column => keep::system_column(name),
             Class::Schema => keep::schema(name),
             Class::Function => keep::function(name),
@@ -72,7 +72,9 @@ impl Class {
             Class::Kind => keep::kind(name),
             Class::Property => keep::key(name),
             Class::Word => keep::word(name),
-            Class::Index | Class::Window | Class::Trigger | Class::Constraint => false,
+            Class::Table | Class::Cte | Class::Index | Class::Window | Class::Trigger | Class::Constraint => {
+                false
+            }
         }
     }
 }
@@ -88,9 +90,11 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The name in place of `original`, which stays where the server itself gave it.
+    /// The name in place of `original`, which stays where the server itself gave it. A table that a user called
+    /// `old` was met before, as a table.
     pub(super) fn name(&mut self, class: Class, original: &str) -> String {
-        if class.keeps(original) { original.to_owned() } else { self.replaced(class, original) }
+        let keeps = class.keeps(original) && !self.knows(class, original);
+        if keeps { original.to_owned() } else { self.replaced(class, original) }
     }
 
     /// The name in place of `original`, whatever it is.
