@@ -131,6 +131,15 @@ impl Error {
         self
     }
 
+    /// Says that the excerpt's text stood `lines` lines further down in its origin.
+    #[must_use]
+    pub fn further_down(mut self, lines: usize) -> Self {
+        if let Some(excerpt) = &mut self.excerpt {
+            excerpt.first_line += lines;
+        }
+        self
+    }
+
     /// Moves the excerpt behind the first `bytes` of its text: words that we put in front and nobody typed.
     /// A place inside them is no place in what was typed: the excerpt then goes.
     #[must_use]

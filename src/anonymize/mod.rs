@@ -74,6 +74,7 @@ fn whole(names: &mut Names, plan: &Plan) -> Plan {
         nodes: plan.nodes.iter().map(|node| self::node(names, node)).collect(),
         planning_time: plan.planning_time,
         execution_time: plan.execution_time,
+        duration: plan.duration,
         planning_buffers: plan.planning_buffers,
         planning_io: plan.planning_io,
         planning_memory: plan.planning_memory,

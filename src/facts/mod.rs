@@ -16,7 +16,8 @@ use time::Debit;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
     pub nodes: Vec<NodeFacts>,
-    /// The time all shares refer to: `Execution Time`, else the root's time. `None` without timing.
+    /// The time all shares refer to: `Execution Time`, else the root's time, else auto_explain's duration. `None`
+    /// without timing.
     pub execution: Option<Millis>,
 }
 
@@ -58,7 +59,7 @@ pub fn facts(plan: &Plan) -> Facts {
     let stopped = stops::stopped_early(plan, &shape);
     let buffers = self_buffers(plan, &times.debits);
     let root_time = plan.root().and_then(time::total).map(Millis);
-    let execution = plan.execution_time.or(root_time);
+    let execution = plan.execution_time.or(root_time).or(plan.duration);
     let derived = times.exclusive.into_iter().zip(stopped).zip(buffers);
     let nodes = plan.nodes.iter().zip(derived).map(|(node, ((exclusive, stopped_early), self_buffers))| {
         let mut facts = NodeFacts { stopped_early, self_buffers, ..rows(node) };

@@ -11,6 +11,8 @@ const TREE_DEPTH: usize = 64;
 /// An excerpt of a longer line is cut to this many bytes around its place.
 const EXCERPT_BYTES: usize = 160;
 
+const UNCLOSED: &str = "`\"` before the end of the line";
+
 /// What was expected, and where something else was found.
 #[derive(Debug)]
 pub(super) struct Unexpected {
@@ -84,7 +86,7 @@ impl<'a> Lexer<'a> {
         Ok(key)
     }
 
-    /// A string, whose opening quote is next. Line breaks are taken as they are: consoles wrap long lines.
+    /// A string, whose opening quote is next. A line break inside is none of the server's: a console put it there.
     #[inline]
     pub(super) fn string(&mut self) -> Lexed<Cow<'a, str>> {
         let bytes = self.text.as_bytes();
@@ -97,6 +99,7 @@ impl<'a> Lexer<'a> {
                     return Ok(Cow::Borrowed(&self.text[start..at]));
                 }
                 Some(b'\\') => return self.escaped(start, at),
+                Some(b'\n') => return Err(Unexpected { at, expected: UNCLOSED }),
                 Some(_) => at += 1,
                 None => return Err(Unexpected { at, expected: "`\"` at the end of a string" }),
             }
@@ -110,7 +113,7 @@ impl<'a> Lexer<'a> {
         let mut at = escape;
         loop {
             let plain = at;
-            while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\')) {
+            while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | b'\n')) {
                 at += 1;
             }
             out.push_str(&self.text[plain..at]);
@@ -120,6 +123,7 @@ impl<'a> Lexer<'a> {
                     return Ok(Cow::Owned(out));
                 }
                 None => return Err(Unexpected { at, expected: "`\"` at the end of a string" }),
+                Some(b'\n') => return Err(Unexpected { at, expected: UNCLOSED }),
                 Some(_) => at += 1,
             }
             let simple = match bytes.get(at) {

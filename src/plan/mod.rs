@@ -10,7 +10,7 @@ mod fields;
 mod groups;
 mod json;
 mod json_lexer;
-mod sniff;
+mod paste;
 mod text;
 mod write;
 mod xml;
@@ -18,8 +18,7 @@ mod yaml;
 
 pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, SortSpace, Storage, Wal};
 pub use json::read_json;
-pub use sniff::{Notation, read, sniff};
-pub use text::read_text;
+pub use paste::{Found, Notation, Reading, find, read, read_text, sniff};
 pub use write::{write_json, write_json_list, write_text};
 pub use xml::read_xml;
 pub use yaml::read_yaml;
@@ -56,6 +55,8 @@ pub struct Plan {
     pub query_text: Option<String>,
     /// `Query Parameters` of auto_explain (16+).
     pub query_parameters: Option<String>,
+    /// `duration:` of auto_explain's entry: the whole statement, which has no `Execution Time` there.
+    pub duration: Option<Millis>,
     /// What the server prints in place of a plan for a statement that has none (`Notify`, from a rule).
     pub utility: Option<String>,
     /// Top-level keys that we do not know.

@@ -4,6 +4,7 @@
 mod anonymized;
 mod facts;
 mod formats;
+mod pastes;
 mod reading;
 mod writing;
 

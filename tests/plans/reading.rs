@@ -122,8 +122,9 @@ fn what_breaks_other_readers_is_read() {
     );
     assert_eq!(large.estimate.unwrap().rows.0, 1e24 - 16_777_216.0);
 
-    let broken = one(", \"Filter\": \"(a =\n 'b')\"");
-    assert_eq!(broken.detail.filter.as_deref(), Some("(a =\n 'b')"));
+    // A console broke this line: no server prints a line feed inside a string.
+    let broken = pgproof::plan::read(&node(", \"Filter\": \"(a =\n 'b')\""), None).unwrap().remove(0);
+    assert_eq!(broken.nodes[0].detail.filter.as_deref(), Some("(a = 'b')"));
 
     let escaped = one(r#", "Filter": "(a = '\u00e9\ud83d\ude00\"\\\n\ud800')""#);
     assert_eq!(escaped.detail.filter.as_deref(), Some("(a = 'é😀\"\\\n\u{fffd}')"));

@@ -5,7 +5,7 @@ use pgproof::plan::{
     Buffers, Execution, Hash, IoTimes, Plan, Relationship, read_json, read_text, write_json, write_json_list,
     write_text,
 };
-use pgproof::units::Blocks;
+use pgproof::units::{Blocks, Millis};
 use serde_json::Value;
 use std::path::Path;
 
@@ -236,4 +236,13 @@ fn deep_plans_are_written() {
     let text = write_text(&plan);
     assert_eq!(read_text(&text).unwrap()[0].nodes.len(), 1_000);
     assert_eq!(text.lines().count(), 1_000);
+}
+
+#[test]
+fn the_duration_of_a_log_entry_is_written_as_text() {
+    let log = "LOG:  duration: 12.500 ms  plan:\n\tQuery Text: select 1\n\tSeq Scan on a  (cost=0.00..1.00 rows=1 width=4)\n\t  Filter: (b = 1)\n";
+    let plan = pgproof::plan::read(log, None).unwrap().remove(0);
+    assert_eq!(plan.duration, Some(Millis(12.5)));
+    let text = write_text(&plan);
+    assert_eq!(pgproof::plan::read(&text, None).unwrap(), [plan], "{text}");
 }

@@ -3,6 +3,7 @@
 //! Refuses to know every node: a line with a cost or actual figures is one whatever its name is.
 
 use super::super::build::{PlanBuilder, Scalar};
+use super::property;
 
 /// Figures in brackets behind a label.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,25 +27,70 @@ pub(super) struct Label<'a> {
 }
 
 /// Whether a line begins a plan: a node without an arrow.
-pub(super) fn begins(text: &str) -> bool {
+pub(in crate::plan) fn begins(text: &str) -> bool {
     !text.trim_start().starts_with("->") && node(text.trim(), false).is_some()
 }
 
 /// Takes a node's line apart; `None` for any other line. `inside` a plan a line without figures needs its arrow.
 pub(super) fn node(text: &str, inside: bool) -> Option<Label<'_>> {
     let arrow = text.strip_prefix("->").map(str::trim_start);
-    let (label, figures) = figures(arrow.unwrap_or(text));
-    let measured = figures != Figures::default();
-    if label.is_empty() || (arrow.is_none() && !measured && (inside || !known(label))) {
+    // `Worker 0:  actual time=…` and `Filter: (actual …)` are properties.
+    if arrow.is_none() && (!text.ends_with(')') && inside || property::split(text).is_some()) {
         return None;
     }
-    // `Worker 0:  actual time=…` and `Filter: (actual …)` are properties.
-    if arrow.is_none() && (label.contains(": ") || label.ends_with(':')) {
+    let (label, figures) = figures(arrow.unwrap_or(text));
+    let measured = figures != Figures::default();
+    if arrow.is_none() && !label.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return None;
+    }
+    if label.is_empty() || (arrow.is_none() && !measured && (inside || !known(label))) {
         return None;
     }
     let mut read = Label { kind: String::new(), words: Vec::new(), flags: Vec::new(), figures };
     read.name(label);
     Some(read)
+}
+
+/// Whether a line is a property of a node rather than of the whole plan.
+pub(in crate::plan) fn of_node(text: &str) -> bool {
+    !text.starts_with("->") && property::split(text).is_some_and(|(key, _)| !property::is_behind(key, 0, 0))
+}
+
+/// Whether a line can stand in a plan by itself.
+pub(in crate::plan) fn structural(text: &str) -> bool {
+    let known_node = || {
+        let (label, _) = figures(text);
+        known(label)
+    };
+    text.starts_with("->") || property::split(text).is_some() || subplan(text).is_some() || known_node()
+}
+
+/// Whether a line lacks nothing; in a plan with figures (`measured`) a node has its own.
+pub(in crate::plan) fn complete(text: &str, measured: bool) -> bool {
+    if open_figures(text) {
+        return false;
+    }
+    match text.strip_prefix("->") {
+        Some(label) => {
+            let (label, figures) = figures(label.trim());
+            !label.is_empty() && (!measured || figures != Figures::default())
+        }
+        None => structural(text),
+    }
+}
+
+/// Whether a line ends inside `(cost=…)` or `(actual …)`.
+pub(in crate::plan) fn open_figures(text: &str) -> bool {
+    let Some(open) = text.rfind('(') else { return false };
+    let (before, inner) = (&text[..open], &text[open + 1..]);
+    let apart = before.ends_with("  ") || before.ends_with(") ");
+    let begins = |word: &str| word.starts_with(inner) || inner.starts_with(word);
+    apart && !inner.contains(')') && (begins("cost=") || begins("actual ") || begins("never executed"))
+}
+
+/// Whether a line holds the figures of a node.
+pub(in crate::plan) fn has_figures(text: &str) -> bool {
+    figures(text).1 != Figures::default()
 }
 
 /// `Update on public.part_1 p_1`: another relation that the node above writes to, in the form of the other formats.
@@ -67,14 +113,16 @@ pub(super) fn target(text: &str) -> Option<serde_json::Value> {
 /// `CTE x`, `InitPlan 1 (returns $0)`, `SubPlan 2`: the header of the node below it.
 pub(super) fn subplan(text: &str) -> Option<String> {
     let named = ["CTE ", "InitPlan ", "SubPlan "].iter().any(|word| text.starts_with(word));
-    (named && !text.contains(": ")).then(|| text.to_owned())
+    // Before 8.4 they bore no number.
+    let bare = text == "InitPlan" || text == "SubPlan";
+    (bare || (named && !text.ends_with(':') && (!text.contains(": ") || text.starts_with("CTE "))))
+        .then(|| text.to_owned())
 }
 
 /// `actual time=0.1..0.2 rows=3 loops=1`, as workers print it.
 pub(super) fn actual(text: &str) -> Option<Figures<'_>> {
     let mut figures = Figures::default();
-    read_actual(text.strip_prefix("actual ")?, &mut figures);
-    figures.loops.is_some().then_some(figures)
+    (read_actual(text.strip_prefix("actual ")?, &mut figures) && figures.loops.is_some()).then_some(figures)
 }
 
 /// Whether a line without figures names a node that COSTS OFF may print.
@@ -123,13 +171,13 @@ fn known(label: &str) -> bool {
 fn figures(text: &str) -> (&str, Figures<'_>) {
     let mut figures = Figures::default();
     let mut label = text;
-    while let Some(open) = label.rfind(" (") {
-        let Some(inner) = label[open + 2..].trim_end().strip_suffix(')') else { break };
+    while let Some(inner) = label.strip_suffix(')') {
+        let Some(open) = inner.rfind('(').filter(|open| *open == 0 || inner[..*open].ends_with(' ')) else { break };
+        let inner = &inner[open + 1..];
         let known = if let Some(cost) = inner.strip_prefix("cost=") {
             read_cost(cost, &mut figures)
         } else if let Some(actual) = inner.strip_prefix("actual ") {
-            read_actual(actual, &mut figures);
-            true
+            read_actual(actual, &mut figures)
         } else if inner == "never executed" {
             figures.never = true;
             true
@@ -145,25 +193,40 @@ fn figures(text: &str) -> (&str, Figures<'_>) {
 }
 
 fn read_cost<'a>(text: &'a str, figures: &mut Figures<'a>) -> bool {
-    let mut words = text.split(' ');
+    let mut words = text.split_ascii_whitespace();
     let cost = words.next().and_then(|w| w.split_once(".."));
     let rows = words.next().and_then(|w| w.strip_prefix("rows="));
     let width = words.next().and_then(|w| w.strip_prefix("width="));
-    if let (Some((startup, total)), Some(rows), Some(width)) = (cost, rows, width) {
+    if let (Some((startup, total)), Some(rows), Some(width), None) = (cost, rows, width, words.next())
+        && [startup, total, rows, width].into_iter().all(is_number)
+    {
         figures.cost = Some([startup, total, rows, width]);
+        return true;
     }
-    figures.cost.is_some()
+    false
 }
 
-fn read_actual<'a>(text: &'a str, figures: &mut Figures<'a>) {
-    for word in text.split(' ') {
-        match word.split_once('=') {
-            Some(("time", value)) => figures.time = value.split_once("..").map(|(a, b)| [a, b]),
-            Some(("rows", value)) => figures.rows = Some(value),
-            Some(("loops", value)) => figures.loops = Some(value),
-            _ => {}
+fn read_actual<'a>(text: &'a str, figures: &mut Figures<'a>) -> bool {
+    let mut read = false;
+    for word in text.split_ascii_whitespace() {
+        let Some((name, value)) = word.split_once('=') else { return false };
+        match (name, value.split_once("..")) {
+            ("time", Some((startup, total))) if is_number(startup) && is_number(total) => {
+                figures.time = Some([startup, total]);
+            }
+            ("rows", None) if is_number(value) => figures.rows = Some(value),
+            ("loops", None) if is_number(value) => figures.loops = Some(value),
+            _ => return false,
         }
+        read = true;
     }
+    read
+}
+
+/// Digits with a point, a sign or an exponent; `NaN` and `inf`, which a server prints when its clock jumps.
+fn is_number(text: &str) -> bool {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text != "." && !text.contains("..");
+    !text.is_empty() && (plain || text.parse::<f64>().is_ok())
 }
 
 impl Figures<'_> {
@@ -194,9 +257,9 @@ impl Figures<'_> {
 
 /// A number where it is one.
 pub(super) fn scalar(text: &str) -> Scalar<'_> {
-    match text.parse() {
-        Ok(number) => Scalar::Number(number, text),
-        Err(_) => Scalar::Text(text.into()),
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => Scalar::Number(number, text),
+        _ => Scalar::Text(text.into()),
     }
 }
 
@@ -294,7 +357,9 @@ impl Label<'_> {
             if let Some(target) = label.strip_prefix("Foreign ").and_then(|r| r.strip_prefix(operation)) {
                 self.kind = "Foreign Scan".to_owned();
                 self.word("Operation", operation);
-                self.target(target.strip_prefix(" on ").unwrap_or(""), "Relation Name");
+                if let Some(target) = target.strip_prefix(" on ") {
+                    self.target(target, "Relation Name");
+                }
                 return true;
             }
         }
@@ -323,6 +388,9 @@ impl Label<'_> {
             kind = custom;
         }
         self.kind = kind.to_owned();
+        if kind == "Foreign Scan" {
+            self.word("Operation", "Select");
+        }
         if kind.starts_with("Index") || kind == "Index Only Scan" {
             self.word("Scan Direction", if backward { "Backward" } else { "Forward" });
         }

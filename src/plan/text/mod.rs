@@ -1,62 +1,78 @@
-//! Reads EXPLAIN's text format, as servers print it and as people paste it.
+//! Reads EXPLAIN's text format.
 //!
 //! Indentation is the structure: a line belongs to the innermost node whose text begins left of it. Refuses to
 //! guess where indentation is lost.
 
+mod arity;
 mod label;
 mod property;
-mod source;
 
 use super::Plan;
 use super::build::{PlanBuilder, Scalar};
-use crate::error::{Error, Excerpt, Kind, Result};
-use source::Line;
+use super::paste::{Line, error, indent, is_noise};
+use crate::error::Result;
 
-/// Reads the plans in `text`; prose before, between and after them is left out.
+pub(super) use label::{begins, complete, has_figures, of_node, open_figures, structural};
+
+/// A plan in text, and where it stood.
+pub(super) struct Text {
+    pub(super) plan: Plan,
+    /// The line of its first node, counted from 1.
+    pub(super) line: usize,
+    /// Why the plan is not whole, where it is not.
+    pub(super) cut: Option<String>,
+}
+
+/// What the lines hold.
+pub(super) struct Texts {
+    pub(super) plans: Vec<Text>,
+    /// Some line looks broken in two, or is none that a plan has.
+    pub(super) odd: bool,
+}
+
+/// Reads the plans in `lines`; prose before, between and after them is left out.
 ///
 /// # Errors
 ///
-/// [`Kind::Input`] with the line, where no plan begins or one is cut short.
-pub fn read_text(text: &str) -> Result<Vec<Plan>> {
-    let lines = source::lines(text);
-    let mut plans = Vec::new();
+/// [`crate::error::Kind::Input`] with the line, where no plan begins, one is cut short by a log, or its indentation
+/// is lost and more than one tree would fit.
+pub(super) fn read(lines: &[Line]) -> Result<Texts> {
+    let mut texts = Texts { plans: Vec::new(), odd: false };
     let mut reader = Reader::default();
-    for line in &lines {
-        if let Some(reason) = source::truncated(&line.text) {
-            return Err(error(text, line, reason));
+    for line in lines {
+        if let Some(reason) = truncated(&line.text) {
+            if !reader.started && texts.plans.is_empty() {
+                return Err(error(line, reason).help(
+                    "raise the log's limit on the length of a message, or take the plan from the server itself",
+                ));
+            }
+            reader.cut = Some(format!("{reason} at line {}", line.number));
+            reader.finish(&mut texts)?;
+            continue;
         }
-        if label::begins(&line.text) && reader.begins_anew(line) {
-            reader.finish(&mut plans);
+        if reader.started && label::begins(&line.text) && reader.begins_anew(line) {
+            reader.finish(&mut texts)?;
         }
         reader.line(line);
     }
-    reader.finish(&mut plans);
-    match (plans.is_empty(), lines.iter().find(|l| !l.text.trim().is_empty())) {
-        (false, _) => Ok(plans),
-        (true, Some(first)) => {
-            Err(error(text, first, "no line here is a plan node, such as `Seq Scan on t  (cost=…)`"))
-        }
-        (true, None) => Err(Error::new(Kind::Input, "read the plan").because("there is nothing in it")),
+    reader.finish(&mut texts)?;
+    Ok(texts)
+}
+
+/// Why this line says that the plan is not whole.
+fn truncated(text: &str) -> Option<&'static str> {
+    text.contains("[Your log message was truncated]").then_some("the log cut this plan off")
+}
+
+/// The error for lines without a plan.
+pub(super) fn nothing(lines: &[Line]) -> crate::error::Error {
+    use crate::error::{Error, Kind};
+    let filled = |line: &&Line| !line.text.trim().is_empty();
+    let help = "paste what EXPLAIN printed, from its first line on: text, JSON, YAML or XML";
+    match lines.iter().find(filled) {
+        Some(first) => error(first, "no line here is a plan node, such as `Seq Scan on t  (cost=…)`").help(help),
+        None => Error::new(Kind::Input, "read the plan").because("there is nothing in it").help(help),
     }
-}
-
-/// The input without the frames of clients, for the other notations.
-pub(super) fn unframed(text: &str) -> String {
-    let lines: Vec<String> = source::lines(text).into_iter().map(|line| line.text.into_owned()).collect();
-    lines.join("\n")
-}
-
-fn error(text: &str, line: &Line, label: &str) -> Error {
-    let start = line.start.min(text.len());
-    let end = text[start..].find('\n').map_or(text.len(), |n| start + n);
-    Error::new(Kind::Input, "read the plan").at(Excerpt {
-        origin: "plan".to_owned(),
-        first_line: line.number,
-        text: text[start..end].to_owned(),
-        start: 0,
-        end: end - start,
-        label: label.to_owned(),
-    })
 }
 
 /// A node that is open, and where its text begins.
@@ -66,127 +82,187 @@ struct Open {
     plain_children: usize,
 }
 
-/// What the lines at a deeper indentation belong to.
 #[derive(Default)]
-enum Below {
-    #[default]
-    Node,
-    /// Indentation of the `Worker n:` line.
-    Worker(usize),
-    /// A group behind the plan: `Planning:`, `JIT:`; its lines are collected.
-    Group(&'static str, usize),
-}
-
-#[derive(Default)]
-struct Reader {
+struct Reader<'l> {
     builder: PlanBuilder,
+    /// The lines of this plan, for a second look where the tree cannot be right.
+    lines: Vec<&'l Line<'l>>,
+    /// The line of each node.
+    places: Vec<usize>,
+    odd: bool,
+    cut: Option<String>,
+    /// `Query Text` and `Query Parameters` as far as they have been read.
+    before: Option<(&'static str, String)>,
     open: Vec<Open>,
-    below: Below,
+    /// Indentation of the `Worker n:` line whose lines come now.
+    worker: Option<usize>,
+    /// A group whose lines are collected, and the indentation of its header: `Planning:`, `JIT:`.
+    group: Option<(usize, property::Group<'l>)>,
     /// `CTE x`, `InitPlan 1` above the node it names.
     subplan: Option<String>,
     /// Column of the root's text.
     root: usize,
     started: bool,
+    /// The root has figures, and so has every node.
+    measured: bool,
     /// The plan's nodes are complete: what follows is about the whole.
     behind: bool,
-    last: Option<(String, String)>,
-    group: property::Group,
+    /// A blank line came since the last line of the plan.
+    blank: bool,
+    /// Prose has begun: nothing belongs to the plan until the next one begins.
+    over: bool,
     /// `Group Key` and `Hash Key` lines of the innermost node: one is a key, several are grouping sets.
-    sets: property::Sets,
+    sets: property::Sets<'l>,
     /// Further relations that the innermost node writes to.
     targets: Vec<serde_json::Value>,
-    done: Vec<Plan>,
+    /// Lines of `NOTIFY`, and whether they stood before the plan.
+    utilities: Vec<(bool, usize)>,
 }
 
-impl Reader {
+impl<'l> Reader<'l> {
     /// A node line that cannot be part of the plan that is open.
     fn begins_anew(&self, line: &Line) -> bool {
-        self.started
-            && !line.text.trim_start().starts_with("->")
-            && (self.behind || line.indent() <= self.root)
+        !line.text.trim_start().starts_with("->")
+            && (self.behind || indent(&line.text) <= self.root)
             && self.subplan.is_none()
+            // `Update on p1 p_1`: a further relation of the node above.
+            && (self.behind || !self.measured || has_figures(&line.text))
     }
 
-    fn finish(&mut self, plans: &mut Vec<Plan>) {
-        self.flush();
+    /// Ends the plan, puts it with the others, and makes room for the next.
+    fn finish(&mut self, texts: &mut Texts) -> Result<()> {
         self.close_to(0);
-        self.end_group();
         let reader = std::mem::take(self);
-        let mut builder = reader.builder;
-        if reader.started
-            && let Ok(plan) = builder.finish()
-        {
-            plans.push(plan);
+        texts.odd |= reader.odd;
+        let (mut builder, lines) = (reader.builder, reader.lines);
+        let notify = |before: bool| {
+            let lines = reader.utilities.iter().filter(move |(first, _)| *first == before);
+            lines.map(|&(_, line)| {
+                let plan = Plan { utility: Some("Notify".to_owned()), ..Plan::default() };
+                Text { plan, line, cut: None }
+            })
+        };
+        texts.plans.extend(notify(true));
+        let (Some(&line), Ok(plan)) = (reader.places.first(), builder.finish()) else { return Ok(()) };
+        let mut text = Text { plan, line, cut: reader.cut };
+        let wrong = arity::wrong(&text.plan);
+        let lost = arity::flat(&lines) || (wrong.is_some() && arity::one_column(&lines));
+        match wrong {
+            wrong if lost => {
+                let lines: Vec<Line> = lines.into_iter().cloned().collect();
+                text = straightened(&lines, wrong, &text.plan, &reader.places)?;
+            }
+            None => {}
+            Some(arity::Wrong::Many(id)) if text.cut.is_none() => {
+                return Err(misplaced(&lines, &text.plan, id, &reader.places));
+            }
+            Some(arity::Wrong::Many(id) | arity::Wrong::Few(id) | arity::Wrong::CutOff(id)) => {
+                let last = lines.last().map_or(line, |line| line.number);
+                text.cut.get_or_insert_with(|| lacking(&text.plan, id, &reader.places, last));
+            }
         }
-        plans.extend(reader.done);
+        texts.plans.push(text);
+        texts.plans.extend(notify(false));
+        Ok(())
     }
 
-    fn line(&mut self, line: &Line) {
-        let indent = line.indent();
-        let text = line.text.trim();
+    fn line(&mut self, line: &'l Line<'l>) {
+        let (indent, text) = (indent(&line.text), line.text.trim());
         if text.is_empty() {
+            self.blank = true;
             return;
         }
-        if let Some(node) = label::node(text, self.started) {
-            self.flush();
+        if let Some(node) = label::node(text, self.started).filter(|_| !self.over) {
+            self.end_before();
+            self.odd |= open_figures(text);
+            self.places.push(line.number);
+            self.lines.push(line);
+            self.blank = false;
             return self.node(node, indent, text);
         }
         if text == "NOTIFY" {
-            self.flush();
-            self.done.push(Plan { utility: Some("Notify".to_owned()), ..Plan::default() });
-            return;
+            // A rule's statement that has no plan stands where its plan would.
+            self.over |= self.started;
+            return self.utilities.push((self.places.is_empty(), line.number));
         }
         if !self.started {
-            return self.before(text);
+            return self.before(text, &line.text);
         }
-        if let Some(target) =
-            label::target(text).filter(|_| self.open.last().is_some_and(|o| o.kind == "ModifyTable"))
-        {
-            self.flush();
-            self.targets.push(target);
+        if self.over || is_noise(text) {
             return;
         }
+        self.inside(line, indent, text);
+        self.blank = false;
+    }
+
+    /// A line of the plan that is no node.
+    fn inside(&mut self, line: &'l Line<'l>, indent: usize, text: &'l str) {
+        let writes = self.open.last().is_some_and(|open| open.kind == "ModifyTable");
+        if let Some(target) = label::target(text).filter(|_| writes) {
+            self.lines.push(line);
+            return self.targets.push(target);
+        }
         if let Some(name) = label::subplan(text).filter(|_| !self.behind) {
-            self.flush();
-            self.end_worker(0);
-            self.subplan = Some(name);
+            self.lines.push(line);
             self.leave(indent);
+            self.end_sets();
+            self.subplan = Some(name);
             return;
         }
         if let Some((key, value)) = property::split(text) {
-            self.flush();
+            // Behind a blank line, what looks like a property may be prose: `Note: the cache was warm`.
+            if self.blank && indent <= self.root && !property::is_known(key) {
+                self.over = true;
+                return;
+            }
+            self.lines.push(line);
             return self.property(key, value, indent);
         }
-        // A condition that holds a line feed goes on here.
-        if let Some((_, value)) = &mut self.last {
-            value.push('\n');
-            value.push_str(text);
+        if self.behind || self.blank || indent < self.root {
+            self.odd |= !self.blank;
+            self.over = true;
+            return;
         }
+        // No line of a plan: a second look may tell what it goes on from.
+        self.odd = true;
+        self.builder.value("Line", text.into());
     }
 
     /// auto_explain prints the query above its plan.
-    fn before(&mut self, text: &str) {
-        if let Some(query) = text.strip_prefix("Query Text: ") {
-            self.builder.scalar("Query Text", Scalar::Text(query.into()));
-        } else if let Some(parameters) = text.strip_prefix("Query Parameters: ") {
-            self.builder.scalar("Query Parameters", Scalar::Text(parameters.into()));
+    fn before(&mut self, text: &str, raw: &str) {
+        for key in ["Query Text", "Query Parameters"] {
+            if let Some(value) = text.strip_prefix(key).and_then(|rest| rest.strip_prefix(": ")) {
+                self.end_before();
+                self.before = Some((key, value.to_owned()));
+                return;
+            }
+        }
+        if let Some((_, value)) = &mut self.before {
+            value.push('\n');
+            value.push_str(raw);
+        }
+    }
+
+    fn end_before(&mut self) {
+        if let Some((key, value)) = self.before.take() {
+            self.builder.scalar(key, Scalar::Text(value.into()));
         }
     }
 
     fn node(&mut self, node: label::Label, indent: usize, text: &str) {
-        self.end_worker(0);
-        self.end_sets();
-        let arrow = text.starts_with("->");
-        let column = if arrow { indent + 4 } else { indent };
+        let column = if text.starts_with("->") { indent + 4 } else { indent };
         if self.started {
             self.leave(indent);
+            self.end_sets();
         } else {
+            // No plan begins with an arrow: the line above it may be broken in two.
+            self.odd |= text.starts_with("->");
+            self.measured = has_figures(text);
             self.root = column;
             self.started = true;
         }
         let relationship = self.relationship();
         self.builder.open_node();
-        let kind = node.kind.clone();
         node.fill(&mut self.builder);
         if let Some(word) = relationship {
             self.builder.scalar("Parent Relationship", Scalar::Text(word.into()));
@@ -194,8 +270,7 @@ impl Reader {
         if let Some(name) = self.subplan.take() {
             self.builder.scalar("Subplan Name", Scalar::Text(name.into()));
         }
-        self.open.push(Open { column, kind, plain_children: 0 });
-        self.below = Below::Node;
+        self.open.push(Open { column, kind: node.kind, plain_children: 0 });
     }
 
     /// The word that the other formats print; text leaves it to the place.
@@ -215,10 +290,14 @@ impl Reader {
         })
     }
 
-    /// Closes the nodes that a line at `indent` is not inside of.
+    /// Closes the worker, the group and the nodes that a line at `indent` is not inside of.
     fn leave(&mut self, indent: usize) {
-        let keep = self.open.iter().rposition(|open| open.column < indent).map_or(1, |at| at + 1);
-        self.close_to(keep);
+        self.end_group(indent);
+        self.end_worker(indent);
+        if self.worker.is_none() {
+            let keep = self.open.iter().rposition(|open| open.column < indent).map_or(1, |at| at + 1);
+            self.close_to(keep);
+        }
     }
 
     /// What the innermost node's lines add up to, before another node opens or it closes.
@@ -230,7 +309,10 @@ impl Reader {
     }
 
     fn close_to(&mut self, keep: usize) {
-        self.end_worker(0);
+        if keep == 0 {
+            self.end_group(0);
+            self.end_worker(0);
+        }
         if self.open.len() > keep {
             self.end_sets();
         }
@@ -241,69 +323,114 @@ impl Reader {
         }
     }
 
-    fn property(&mut self, key: &str, value: &str, indent: usize) {
-        if let Below::Group(_, at) = self.below {
-            if indent > at {
-                return self.group.line(key, value);
-            }
-            self.end_group();
+    fn property(&mut self, key: &'l str, value: &'l str, indent: usize) {
+        if let Some((at, group)) = &mut self.group
+            && indent > *at
+        {
+            return group.line(key, value);
         }
         if let Some(number) = property::worker(key) {
+            self.end_group(0);
             self.end_worker(0);
             self.leave(indent);
             self.builder.open_worker();
             self.builder.scalar("Worker Number", Scalar::Number(f64::from(number), ""));
-            self.below = Below::Worker(indent);
+            self.worker = Some(indent);
             if let Some(ran) = label::actual(value) {
                 ran.fill(&mut self.builder);
             } else if let Some((key, value)) = property::split(value) {
-                self.last = Some((key.to_owned(), value.to_owned()));
+                self.fill(key, value);
             }
             return;
         }
         if property::is_behind(key, indent, self.root) {
             self.close_to(0);
             self.behind = true;
-            if value.is_empty() {
-                self.below = Below::Group(if key == "JIT" { "JIT" } else { "Planning" }, indent);
-                self.group = property::Group::default();
-                return;
+            match property::Group::named(key).filter(|_| value.is_empty()) {
+                Some(group) => self.group = Some((indent, group)),
+                None => property::footer(&mut self.builder, key, value),
             }
-            return property::footer(&mut self.builder, key, value);
+            return;
         }
-        self.end_worker(indent);
-        if !matches!(self.below, Below::Worker(_)) {
-            self.leave(indent);
+        self.leave(indent);
+        match property::Group::named(key).filter(|_| value.is_empty()) {
+            Some(group) => self.group = Some((indent, group)),
+            None => self.fill(key, value),
         }
-        self.last = Some((key.to_owned(), value.to_owned()));
     }
 
-    /// Hands on the property that may have gone on over several lines.
-    fn flush(&mut self) {
-        if let Some((key, value)) = self.last.take() {
-            let kind = self.open.last().map_or("", |open| open.kind.as_str());
-            if kind == "Aggregate" && self.sets.take(&key, &value) {
-                return;
-            }
-            property::fill(&mut self.builder, kind, &key, &value);
+    fn fill(&mut self, key: &'l str, value: &'l str) {
+        let kind = self.open.last().map_or("", |open| open.kind.as_str());
+        if kind == "Aggregate" && self.worker.is_none() && self.sets.take(key, value) {
+            return;
         }
+        property::fill(&mut self.builder, kind, key, value);
     }
 
     /// Ends the worker unless a line at `indent` is inside of it.
     fn end_worker(&mut self, indent: usize) {
-        if let Below::Worker(at) = self.below
-            && indent <= at
-        {
-            self.flush();
+        if self.worker.is_some_and(|at| indent <= at) {
             self.builder.close_worker();
-            self.below = Below::Node;
+            self.worker = None;
         }
     }
 
-    fn end_group(&mut self) {
-        if let Below::Group(name, _) = self.below {
-            self.below = Below::Node;
-            std::mem::take(&mut self.group).fill(name, &mut self.builder);
+    /// Ends the group unless a line at `indent` is inside of it.
+    fn end_group(&mut self, indent: usize) {
+        if let Some((_, group)) = self.group.take_if(|(at, _)| indent <= *at) {
+            group.fill(&mut self.builder);
         }
     }
+}
+
+/// Reads a plan again, indented as its nodes demand.
+fn straightened(lines: &[Line], wrong: Option<arity::Wrong>, plan: &Plan, places: &[usize]) -> Result<Text> {
+    let id = match wrong {
+        Some(arity::Wrong::Many(id) | arity::Wrong::Few(id) | arity::Wrong::CutOff(id)) => id,
+        None => 0,
+    };
+    let lost = || {
+        let number = places.get(id).or(places.first()).copied().unwrap_or(1);
+        let kind = plan.nodes.get(id).map_or("this node", |node| node.kind.as_str());
+        match lines.iter().find(|line| line.number == number).or(lines.first()) {
+            Some(line) => error(
+                line,
+                format!("the indentation of this plan is lost, and the inputs of {kind} fit more than one tree"),
+            )
+            .help("paste it with its indentation, or as JSON: EXPLAIN (FORMAT JSON)"),
+            None => nothing(lines),
+        }
+    };
+    let straight = arity::reindented(lines).ok_or_else(lost)?;
+    let mut reader = Reader::default();
+    for line in &straight {
+        reader.line(line);
+    }
+    reader.close_to(0);
+    let (Some(&line), Ok(plan)) = (reader.places.first(), reader.builder.finish()) else { return Err(lost()) };
+    match arity::wrong(&plan) {
+        None => Ok(Text { plan, line, cut: None }),
+        Some(_) => Err(lost()),
+    }
+}
+
+/// The error for a node with more inputs than it can have: the indentation is not the server's.
+fn misplaced(lines: &[&Line], plan: &Plan, id: usize, places: &[usize]) -> crate::error::Error {
+    let kind = plan.nodes.get(id).map_or("this node", |node| node.kind.as_str());
+    let number = places.get(id).copied();
+    match lines.iter().find(|line| Some(line.number) == number) {
+        Some(line) => error(
+            line,
+            format!("{kind} cannot have so many inputs: the indentation below it is not what the server printed"),
+        )
+        .help("paste it with its indentation, or as JSON: EXPLAIN (FORMAT JSON)"),
+        None => nothing(&[]),
+    }
+}
+
+/// What a plan lacks, in words.
+fn lacking(plan: &Plan, id: usize, places: &[usize], last: usize) -> String {
+    let kind = plan.nodes.get(id).map_or("a node", |node| node.kind.as_str());
+    let line = places.get(id).copied().unwrap_or(last);
+    format!("the plan is not whole: {kind} at line {line} lacks an input")
 }

@@ -15,7 +15,7 @@ pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     // `Filter: ((a)::text = 'x: y')` has its key before any bracket or quote.
     let named = !key.is_empty() && key.len() < 200 && key.starts_with(|c: char| c.is_ascii_uppercase());
     let trigger = key.starts_with("Trigger");
-    (named && (trigger || !key.contains(['\'', '=', ';']))).then_some((key, value))
+    (named && (trigger || !key.contains(['\'', '=', ';', '"', '(']))).then_some((key, value))
 }
 
 /// The number in `Worker 0`.
@@ -37,7 +37,25 @@ pub(super) fn is_behind(key: &str, indent: usize, root: usize) -> bool {
         "Query Identifier",
         "Serialization",
     ];
+    let key = if key.starts_with("JIT") { "JIT" } else { key };
     indent <= root && (KEYS.contains(&key) || key.starts_with("Trigger"))
+}
+
+/// Whether a plan may hold a line with this key.
+pub(super) fn is_known(key: &str) -> bool {
+    use super::super::{Detail, fields};
+    const WORDS: &[&str] = &[
+        "Buffers", "I/O", "WAL", "Sort", "Pre-sorted", "Full-sort", "Rows", "Worker", "Workers", "Heap", "Exact",
+        "Lossy", "Batches", "Buckets", "Planned", "Hits", "Storage", "Window", "Index", "Subplans", "Tuples",
+        "Conflict", "Remote", "Planning", "Execution", "Total", "JIT", "Trigger", "Settings", "Query",
+        "Serialization", "Functions", "Options", "Timing", "Memory", "Relations", "Task", "Tasks", "Custom",
+    ];
+    let mut detail = Detail::default();
+    let first = key.split(' ').next().unwrap_or(key);
+    WORDS.contains(&first)
+        || fields::text_field(&mut detail, key).is_some()
+        || fields::texts_field(&mut detail, key).is_some()
+        || fields::flag_field(&mut detail, key).is_some()
 }
 
 /// Hands a line behind the plan to the builder.
@@ -143,22 +161,28 @@ fn number_or_text(text: &str) -> Value {
     }
 }
 
-/// A group behind the plan while its lines are read.
-#[derive(Default)]
-pub(super) struct Group {
-    lines: Vec<(String, String)>,
+/// `Planning:`, `JIT:`, `JIT for worker 0:` while its lines are read.
+pub(super) struct Group<'l> {
+    name: &'l str,
+    lines: Vec<(&'l str, &'l str)>,
 }
 
-impl Group {
-    pub(super) fn line(&mut self, key: &str, value: &str) {
-        self.lines.push((key.to_owned(), value.to_owned()));
+impl<'l> Group<'l> {
+    /// The group that a header without a value begins.
+    pub(super) fn named(key: &'l str) -> Option<Self> {
+        (key == "Planning" || key == "JIT" || key.starts_with("JIT for worker "))
+            .then(|| Group { name: key, lines: Vec::new() })
+    }
+
+    pub(super) fn line(&mut self, key: &'l str, value: &'l str) {
+        self.lines.push((key, value));
     }
 
     /// Hands the group on in the shape of the other formats.
-    pub(super) fn fill(self, name: &str, builder: &mut PlanBuilder) {
+    pub(super) fn fill(self, builder: &mut PlanBuilder) {
         let mut group = Map::new();
-        for (key, value) in &self.lines {
-            match key.as_str() {
+        for (key, value) in self.lines {
+            match key {
                 "Buffers" | "I/O Timings" => {
                     let mut add = |key: &str, text: &str| {
                         group.insert(key.to_owned(), number_or_text(text));
@@ -175,17 +199,17 @@ impl Group {
                     let options = value.split(", ").filter_map(|o| o.rsplit_once(' '));
                     let options: Map<String, Value> =
                         options.map(|(k, v)| (k.to_owned(), Value::Bool(v == "true"))).collect();
-                    group.insert(key.clone(), options.into());
+                    group.insert(key.to_owned(), options.into());
                 }
                 "Timing" => {
-                    group.insert(key.clone(), jit_times(value));
+                    group.insert(key.to_owned(), jit_times(value));
                 }
                 _ => {
-                    group.insert(key.clone(), number_or_text(value));
+                    group.insert(key.to_owned(), number_or_text(value));
                 }
             }
         }
-        builder.value(name, group.into());
+        builder.value(self.name, group.into());
     }
 }
 
@@ -245,6 +269,26 @@ fn columns<'a>(key: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     columns
 }
 
+/// The names that the other formats give to the words of 19's `Prefetch:` and `I/O:` lines.
+fn io_key<'a>(line: &str, word: &'a str) -> &'a str {
+    match (line, word) {
+        ("Prefetch", "avg") => "Average Prefetch Distance",
+        ("Prefetch", "max") => "Max Prefetch Distance",
+        ("Prefetch", "capacity") => "Prefetch Capacity",
+        ("I/O", "count") => "I/O Count",
+        ("I/O", "waits") => "I/O Waits",
+        ("I/O", "size") => "Average I/O Size",
+        ("I/O", "in-progress") => "Average I/Os In Progress",
+        _ => word,
+    }
+}
+
+/// `distinct keys` as `Distinct Keys`; the planner's word for them is longer.
+fn titled(words: &str) -> String {
+    let words: Vec<String> = words.split(' ').map(capital).collect();
+    words.join(" ").replace("Distinct Keys", "Distinct Lookup Keys")
+}
+
 /// Hands a node's (or worker's) property to the builder under the names of the other formats.
 pub(super) fn fill(builder: &mut PlanBuilder, kind: &str, key: &str, value: &str) {
     match key {
@@ -262,6 +306,17 @@ pub(super) fn fill(builder: &mut PlanBuilder, kind: &str, key: &str, value: &str
                     other => capital(other),
                 };
                 builder.scalar(&format!("WAL {name}"), scalar(text));
+            }
+        }
+        "Prefetch" | "I/O" => {
+            for (word, text) in pairs(value) {
+                builder.scalar(io_key(key, word), scalar(text));
+            }
+        }
+        "Estimates" if kind == "Memoize" => {
+            for (word, text) in pairs(value) {
+                let name = format!("Estimated {}", titled(word));
+                builder.scalar(&name, scalar(text.trim_end_matches('%')));
             }
         }
         "Heap Blocks" => {
@@ -371,16 +426,16 @@ fn groups(key: &str, value: &str) -> Value {
 
 /// The keys of a grouping node.
 #[derive(Default)]
-pub(super) struct Sets {
-    lines: Vec<(String, String)>,
+pub(super) struct Sets<'l> {
+    lines: Vec<(&'l str, &'l str)>,
 }
 
-impl Sets {
+impl<'l> Sets<'l> {
     /// Takes a line that belongs to the keys.
-    pub(super) fn take(&mut self, key: &str, value: &str) -> bool {
+    pub(super) fn take(&mut self, key: &'l str, value: &'l str) -> bool {
         let ours = ["Group Key", "Hash Key"].contains(&key) || (key == "Sort Key" && !self.lines.is_empty());
         if ours {
-            self.lines.push((key.to_owned(), value.to_owned()));
+            self.lines.push((key, value));
         }
         ours
     }
@@ -389,16 +444,16 @@ impl Sets {
     pub(super) fn fill(self, builder: &mut PlanBuilder) {
         match &self.lines[..] {
             [] => return,
-            [(key, value)] if value != "()" => return builder.texts(key, list(value)),
+            [(key, value)] if *value != "()" => return builder.texts(key, list(value)),
             _ => {}
         }
         let mut sets: Vec<Map<String, Value>> = Vec::new();
         for (key, value) in &self.lines {
-            let keys = if value == "()" { Vec::new() } else { list(value) };
+            let keys = if *value == "()" { Vec::new() } else { list(value) };
             let keys = Value::Array(keys.into_iter().map(Value::String).collect());
-            let grows = |set: &Map<String, Value>| key == "Group Key" && !set.contains_key("Hash Keys");
-            if key == "Sort Key" {
-                sets.push(Map::from_iter([(key.clone(), keys)]));
+            let grows = |set: &Map<String, Value>| *key == "Group Key" && !set.contains_key("Hash Keys");
+            if *key == "Sort Key" {
+                sets.push(Map::from_iter([((*key).to_owned(), keys)]));
                 continue;
             }
             if !sets.last().is_some_and(grows) {

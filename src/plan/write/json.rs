@@ -11,7 +11,7 @@ const INDENTED_LEVELS: usize = 100;
 /// The plan as EXPLAIN (FORMAT JSON) prints it: `[{"Plan": …}]`, indented by two spaces.
 ///
 /// [`read_json`](super::super::read_json) gives the same plan back. A statement without a plan is its bare word, as
-/// the server prints it: `["Notify"]`.
+/// the server prints it: `["Notify"]`. [`Plan::duration`] is left out: it stands before a log's entry, not in it.
 pub fn write_json(plan: &Plan) -> String {
     write_json_list(std::slice::from_ref(plan))
 }

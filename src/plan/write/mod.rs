@@ -1,7 +1,8 @@
 //! Writes a [`Plan`] as the server prints it, in EXPLAIN's text notation or its JSON.
 //!
-//! Refuses to compute, and to leave out what the notation can say. JSON says everything. Text has no words for
-//! flags that are false, counters that are zero, and the relationship of a child.
+//! Refuses to compute, and to leave out what the notation can say. JSON says everything but auto_explain's
+//! duration, which stands before the document. Text has no words for flags that are false, counters that are zero,
+//! and the relationship of a child.
 
 mod json;
 mod json_groups;

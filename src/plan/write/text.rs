@@ -16,10 +16,15 @@ use serde_json::Value;
 /// columns, so its length grows with depth times nodes; the work is linear in that length.
 pub fn write_text(plan: &Plan) -> String {
     let spelling = Spelling::of(plan);
-    let mut text = Text { out: String::new() };
+    let mut text = Text { out: String::new(), margin: "" };
     if let Some(utility) = &plan.utility {
         text.line(0, if utility == "Notify" { "NOTIFY" } else { utility });
         return text.out;
+    }
+    if let Some(duration) = plan.duration {
+        // The head of auto_explain's entry in a log, which has a tab before each line below it.
+        text.line(0, &format!("duration: {} ms  plan:", time(duration)));
+        text.margin = "\t";
     }
     for (key, value) in [("Query Text", &plan.query_text), ("Query Parameters", &plan.query_parameters)] {
         if let Some(value) = value {
@@ -54,10 +59,13 @@ pub fn write_text(plan: &Plan) -> String {
 
 struct Text {
     out: String,
+    /// What stands before each line.
+    margin: &'static str,
 }
 
 impl Text {
     fn line(&mut self, indent: usize, text: &str) {
+        self.out.push_str(self.margin);
         self.out.extend(std::iter::repeat_n(' ', indent));
         self.out.push_str(text);
         self.out.push('\n');
