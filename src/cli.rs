@@ -165,6 +165,10 @@ pub struct Plan {
     /// The notation of the plans [default: what they look like]
     #[arg(long, value_enum, value_name = "NOTATION")]
     pub from: Option<From>,
+    /// Instead of a report print the plans themselves, with other names and literals, fit to be shown in public:
+    /// in EXPLAIN's text notation, or with --format json in its JSON
+    #[arg(long)]
+    pub anonymize: bool,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]

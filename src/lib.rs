@@ -3,6 +3,7 @@
 //! The library behind the binary of the same name. `ARCHITECTURE.md` draws the line that the data follows.
 
 pub mod analyse;
+pub mod anonymize;
 pub mod app;
 pub mod capture;
 pub mod catalog;

@@ -26,16 +26,30 @@ pub fn write(report: &Report, common: &Common) -> Result<()> {
 /// # Errors
 /// As [`write`].
 pub fn write_around(report: &Report, common: &Common, before: &str, after: &str) -> Result<()> {
+    write_all(common, |format, terminal| {
+        around(before, &as_format(report, format, common, terminal), after, format)
+    })
+}
+
+/// Writes what `render` makes of each format that the flags ask for, in the same places as a report.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_each(common: &Common, render: impl Fn(Format) -> String) -> Result<()> {
+    write_all(common, |format, _| render(format))
+}
+
+fn write_all(common: &Common, render: impl Fn(Format, bool) -> String) -> Result<()> {
     let mut formats = common.format.iter().copied();
     for path in &common.output {
         let format = match formats.next() {
             Some(format) => format,
             None => by_extension(path)?,
         };
-        save(path, around(before, &as_format(report, format, common, false), after, format).as_bytes())?;
+        save(path, render(format, false).as_bytes())?;
     }
     for format in shown(common) {
-        print(around(before, &as_format(report, format, common, true), after, format).as_bytes())?;
+        print(render(format, true).as_bytes())?;
     }
     Ok(())
 }

@@ -4,10 +4,12 @@
 
 use super::{input, output, settings, verdict};
 use crate::analyse::analyse_plans;
+use crate::anonymize::anonymize;
 use crate::capture::{Origin, OriginKind};
-use crate::cli::{Common, From, Plan};
+use crate::cli::{Common, Format, From, Plan};
 use crate::error::Result;
-use crate::plan::{Notation, read};
+use crate::exit;
+use crate::plan::{self, Notation, read};
 
 /// Runs the command.
 ///
@@ -30,7 +32,20 @@ pub fn run(args: &Plan, common: &Common) -> Result<u8> {
             plans.push((origin, plan));
         }
     }
+    if args.anonymize {
+        return write_anonymized(&plans.into_iter().map(|(_, plan)| plan).collect::<Vec<_>>(), common);
+    }
     let report = analyse_plans(plans, &config);
     output::write(&report, common)?;
     Ok(verdict(&report, common.fail_on))
+}
+
+/// Writes the plans themselves, with other names: nothing of the files' own names or frames goes with them.
+fn write_anonymized(plans: &[plan::Plan], common: &Common) -> Result<u8> {
+    let plans = anonymize(plans);
+    output::write_each(common, |format| match format {
+        Format::Json => plan::write_json_list(&plans),
+        Format::Text => plans.iter().map(plan::write_text).collect::<Vec<_>>().join("\n"),
+    })?;
+    Ok(exit::OK)
 }

@@ -12,12 +12,14 @@ mod json;
 mod json_lexer;
 mod paste;
 mod text;
+mod write;
 mod xml;
 mod yaml;
 
 pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, SortSpace, Storage, Wal};
 pub use json::read_json;
 pub use paste::{Found, Notation, Reading, find, read, read_text, sniff};
+pub use write::{write_json, write_json_list, write_text};
 pub use xml::read_xml;
 pub use yaml::read_yaml;
 

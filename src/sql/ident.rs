@@ -184,6 +184,11 @@ pub fn quote(name: &str) -> String {
     }
 }
 
+/// Whether `word`, in lower case, is a word that no server takes as a name without quotes.
+pub fn is_reserved(word: &str) -> bool {
+    QUOTED_WORDS.binary_search(&word).is_ok()
+}
+
 /// `schema.name`, both quoted where needed.
 pub fn qualified(schema: &str, name: &str) -> String {
     format!("{}.{}", quote(schema), quote(name))

@@ -28,10 +28,12 @@ const EDGES: &[(&str, &[&str])] = &[
             "words",
         ],
     ),
+    ("anonymize", &["plan", "sql"]),
     (
         "app",
         &[
             "analyse",
+            "anonymize",
             "capture",
             "catalog",
             "cli",
@@ -62,7 +64,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("exit", &[]),
     ("facts", &["plan", "units"]),
     ("finding", &["units"]),
-    ("plan", &["error", "units"]),
+    ("plan", &["error", "sql", "units"]),
     // Answers what `prove` asks, about changes that `proposals` defines.
     ("postgres", &["catalog", "error", "proposals", "prove", "sql"]),
     ("proposals", &["catalog", "context", "finding", "plan", "sql", "units"]),
@@ -111,7 +113,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("serde_json", &["app", "capture", "plan", "postgres", "prove", "render"]),
+    ("serde_json", &["anonymize", "app", "capture", "plan", "postgres", "prove", "render"]),
     ("sqlparser", &["sql"]),
     ("tabled", &["render"]),
     ("tempfile", &["app", "scratch"]),

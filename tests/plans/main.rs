@@ -1,10 +1,12 @@
 //! Plans recorded from real servers: nothing is lost in reading, and times add up.
 #![allow(clippy::disallowed_methods)]
 
+mod anonymized;
 mod facts;
 mod formats;
 mod pastes;
 mod reading;
+mod writing;
 
 use pgproof::facts::Facts;
 use pgproof::plan::{Node, Plan, read_json};
