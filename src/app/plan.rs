@@ -5,11 +5,11 @@
 use super::{input, output, settings, verdict};
 use crate::analyse::analyse_plans;
 use crate::anonymize::anonymize;
-use crate::capture::{Origin, OriginKind};
+use crate::capture::{Gap, Origin, OriginKind};
 use crate::cli::{Common, Format, From, Plan};
 use crate::error::Result;
 use crate::exit;
-use crate::plan::{self, Notation, read};
+use crate::plan::{self, Notation, find};
 
 /// Runs the command.
 ///
@@ -24,18 +24,28 @@ pub fn run(args: &Plan, common: &Common) -> Result<u8> {
         From::Yaml => Notation::Yaml,
         From::Xml => Notation::Xml,
     });
-    let mut plans = Vec::new();
+    let (mut plans, mut gaps) = (Vec::new(), Vec::new());
     for path in &args.files {
         let (name, text) = input::text(path)?;
-        for plan in read(&text, notation).map_err(|e| e.named(&name))? {
-            let origin = Origin { kind: OriginKind::File, path: Some(name.clone()), line: None };
-            plans.push((origin, plan));
+        let reading = find(&text, notation).map_err(|e| e.named(&name))?;
+        let gap = |what: String, disables: &str| Gap {
+            what: format!("{name}: {what}"),
+            sqlstate: None,
+            disables: vec![disables.to_owned()],
+        };
+        gaps.extend(reading.left_out.into_iter().map(|what| gap(what, "findings in this plan")));
+        for found in reading.plans {
+            gaps.extend(found.cut.map(|what| gap(what, "findings in what is missing")));
+            let kind = if found.plan.duration.is_some() { OriginKind::Log } else { OriginKind::File };
+            let origin = Origin { kind, path: Some(name.clone()), line: Some(found.line) };
+            plans.push((origin, found.plan));
         }
     }
     if args.anonymize {
         return write_anonymized(&plans.into_iter().map(|(_, plan)| plan).collect::<Vec<_>>(), common);
     }
-    let report = analyse_plans(plans, &config);
+    let mut report = analyse_plans(plans, &config);
+    report.gaps.extend(gaps);
     output::write(&report, common)?;
     Ok(verdict(&report, common.fail_on))
 }

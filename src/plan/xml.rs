@@ -108,7 +108,9 @@ impl Transcoder {
         let Some(parent) = self.open.last_mut() else { return };
         let list = *parent.list.get_or_insert_with(|| {
             let of_its_kind = parent.name.strip_suffix('s') == Some(name);
-            let list = of_its_kind || LISTS.contains(&parent.name.as_str()) || name == "Item";
+            // auto_explain puts one query's elements right below the top.
+            let one = parent.name == "explain" && !["Query", "Notify"].contains(&name);
+            let list = (of_its_kind || LISTS.contains(&parent.name.as_str()) || name == "Item") && !one;
             self.json.push(if list { '[' } else { '{' });
             list
         });

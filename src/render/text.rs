@@ -38,7 +38,7 @@ pub fn render(report: &Report, style: &Style) -> String {
 }
 
 fn statement(out: &mut String, report: &Report, index: usize, statement: &Statement, style: &Style) {
-    if report.statements.len() > 1 || statement.origin.kind == OriginKind::File {
+    if report.statements.len() > 1 || matches!(statement.origin.kind, OriginKind::File | OriginKind::Log) {
         let place = match (&statement.origin.path, statement.origin.line) {
             (Some(path), Some(line)) => format!("  {path}:{line}"),
             _ => String::new(),

@@ -51,6 +51,10 @@ pub struct Reading {
 /// [`Kind::Input`] with the place, where there is no plan or the only one cannot be read.
 pub fn find(text: &str, notation: Option<Notation>) -> Result<Reading> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // A log escapes its messages in its own way.
+    if log::is_log(text) {
+        return from_log(text, notation);
+    }
     let text = &*decode::decode(text);
     if log::is_log(text) {
         return from_log(text, notation);
@@ -91,10 +95,15 @@ fn from_log(text: &str, notation: Option<Notation>) -> Result<Reading> {
     let mut first = None;
     for entry in log::entries(text) {
         match document(&entry.body, notation) {
-            Ok(found) => reading.plans.extend(found.into_iter().map(|mut found| {
-                found.plan.duration = entry.duration;
-                Found { line: entry.line, ..found }
-            })),
+            Ok(found) => {
+                // What pgproof itself had explained while the log was written is nobody's slow statement.
+                let ours =
+                    |found: &Found| found.plan.query_text.as_ref().is_some_and(|q| q.contains("/* pgproof"));
+                reading.plans.extend(found.into_iter().filter(|found| !ours(found)).map(|mut found| {
+                    found.plan.duration = entry.duration;
+                    Found { line: entry.line, ..found }
+                }));
+            }
             Err(error) => {
                 let reason = error.excerpt().map(|e| e.label.clone());
                 let reason = reason.or_else(|| error.causes().into_iter().next()).unwrap_or_default();
