@@ -1,14 +1,17 @@
 //! Plans recorded from real servers: nothing is lost in reading, and times add up.
 #![allow(clippy::disallowed_methods)]
 
+mod damage;
 mod facts;
 mod formats;
 mod reading;
+mod sane;
 
 use pgproof::facts::Facts;
 use pgproof::plan::{Node, Plan, read_json};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 const MAJORS: [u32; 6] = [13, 14, 15, 16, 17, 18];
 
@@ -30,6 +33,12 @@ fn fixtures() -> BTreeMap<String, String> {
         }
     }
     all
+}
+
+/// The names of all recorded plans, such as `13/name`.
+fn recorded() -> &'static [String] {
+    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
+    NAMES.get_or_init(|| fixtures().into_keys().collect())
 }
 
 fn read(text: &str) -> Vec<Plan> {
