@@ -4,6 +4,7 @@
 mod damage;
 mod facts;
 mod formats;
+mod lossless;
 mod reading;
 mod sane;
 
