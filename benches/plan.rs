@@ -10,8 +10,9 @@
 //!   `Value` of the same bytes. Both go through the recorded plans one file after the other, from memory.
 //! - Text: at least 50 MB/s, with the notation named and with it guessed. YAML and XML stand beside it.
 //! - Linear: generated plans ten times as large take ten times as long, so time per byte or per node is flat, for
-//!   wide and balanced plans, for chains, and for one very long line. A plan of 100,000 nodes takes some 100 MB and
-//!   leaves the caches, which costs each node about twice as much; a square would cost it ten times as much a line.
+//!   wide and balanced plans, for chains, and for one very long line. The largest plans cost each node
+//!   two to three times as much as the smallest: presumably memory, not profiled; a square would cost ten times as
+//!   much from line to line.
 //!   A chain in text is indented by six columns more at each level: there the bytes count, not the levels.
 //!
 //! Times are the fastest and the median of several runs; the fastest is what a busy machine disturbs least. It prints
