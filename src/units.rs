@@ -7,7 +7,7 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Sub};
 
 macro_rules! quantity {
-    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $add:path, $sub:path, $mul:path) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -16,27 +16,27 @@ macro_rules! quantity {
         impl Add for $name {
             type Output = Self;
             fn add(self, other: Self) -> Self {
-                Self(self.0 + other.0)
+                Self($add(self.0, other.0))
             }
         }
 
         impl AddAssign for $name {
             fn add_assign(&mut self, other: Self) {
-                self.0 += other.0;
+                *self = *self + other;
             }
         }
 
         impl Sub for $name {
             type Output = Self;
             fn sub(self, other: Self) -> Self {
-                Self(self.0 - other.0)
+                Self($sub(self.0, other.0))
             }
         }
 
         impl Mul<$inner> for $name {
             type Output = Self;
             fn mul(self, factor: $inner) -> Self {
-                Self(self.0 * factor)
+                Self($mul(self.0, factor))
             }
         }
 
@@ -50,23 +50,23 @@ macro_rules! quantity {
 
 quantity!(
     /// Milliseconds of wall or processor time.
-    Millis(f64)
+    Millis(f64), Add::add, Sub::sub, Mul::mul
 );
 quantity!(
     /// A number of rows. Fractional, because EXPLAIN prints averages per loop.
-    Rows(f64)
+    Rows(f64), Add::add, Sub::sub, Mul::mul
 );
 quantity!(
     /// The planner's cost, in units of one sequential page read.
-    Cost(f64)
+    Cost(f64), Add::add, Sub::sub, Mul::mul
 );
 quantity!(
-    /// Buffer pages of [`Blocks::BYTES`] each. Signed, because differences are taken.
-    Blocks(i64)
+    /// Buffer pages of [`Blocks::BYTES`] each. Signed, because differences are taken; a sum that overflows is the largest.
+    Blocks(i64), i64::saturating_add, i64::saturating_sub, i64::saturating_mul
 );
 quantity!(
-    /// Bytes. Signed, because differences are taken.
-    Bytes(i64)
+    /// Bytes. Signed, because differences are taken; a sum that overflows is the largest.
+    Bytes(i64), i64::saturating_add, i64::saturating_sub, i64::saturating_mul
 );
 
 impl Blocks {
@@ -75,7 +75,7 @@ impl Blocks {
 
     /// The bytes these blocks hold.
     pub fn bytes(self) -> Bytes {
-        Bytes(self.0 * Self::BYTES)
+        Bytes(self.0.saturating_mul(Self::BYTES))
     }
 }
 

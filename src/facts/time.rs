@@ -112,8 +112,10 @@ pub(super) fn times(plan: &Plan, shape: &Shape) -> Times {
     let mut exclusive: Vec<Option<Exclusive>> = Vec::with_capacity(plan.nodes.len());
     for node in &plan.nodes {
         let hidden = shape.gather[node.id].and_then(|gather| processes[gather]);
-        exclusive.push(total(node).map(|_| Exclusive {
-            time: inclusive[node.id].clone(),
+        // Where neither the leader ran it nor a worker said how long it took, nobody knows.
+        let time = Some(&inclusive[node.id]).filter(|time| time.leader.is_some() || !time.workers.is_empty());
+        exclusive.push(time.map(|time| Exclusive {
+            time: time.clone(),
             bound: bound(node, false),
             shared: hidden.is_some(),
             processes: hidden.zip(node.ran()).map_or(1.0, |(count, ran)| count.min(ran.loops)),

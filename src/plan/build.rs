@@ -35,7 +35,7 @@ impl Scalar<'_> {
     fn number(&self) -> Option<f64> {
         match self {
             Scalar::Number(number, _) => Some(*number),
-            Scalar::Text(text) => text.parse().ok(),
+            Scalar::Text(text) => text.parse().ok().filter(|number| possible(*number)),
             _ => None,
         }
     }
@@ -49,8 +49,19 @@ impl Scalar<'_> {
     }
 }
 
-/// The JSON number nearest to `number`: an integer where it was spelt as one that fits.
+/// Nothing that a server prints of a plan is larger; it holds row counts down to 1e100. Products of two stay finite.
+const LARGEST: f64 = 1e150;
+
+/// Whether a figure of a plan can be `number`: neither below zero nor without end.
+pub(super) fn possible(number: f64) -> bool {
+    (0.0..=LARGEST).contains(&number)
+}
+
+/// The JSON number nearest to `number`: an integer where it was spelt as one that fits. JSON has no infinity.
 pub(super) fn number_value(number: f64, source: &str) -> Value {
+    if !number.is_finite() {
+        return Value::from(source);
+    }
     if let Ok(integer) = source.parse::<i64>() {
         return Value::from(integer);
     }
@@ -128,10 +139,10 @@ impl PlanBuilder {
         }
     }
 
-    /// Begins a node: the root, or a child of the node that is open.
+    /// Begins a node: the root, or a child of the node that is open. A plan has one root: a node behind it is under it.
     pub(super) fn open_node(&mut self) {
         let id = self.plan.nodes.len();
-        let parent = self.open.last().map(|open| open.id);
+        let parent = self.open.last().map(|open| open.id).or((id > 0).then_some(0));
         let relationship = match parent {
             None => Relationship::Root,
             Some(_) => Relationship::Other(String::new()),
@@ -244,7 +255,10 @@ impl PlanBuilder {
 
     /// A property with one value. What we do not know, or not with such a value, goes to `extra`.
     pub(super) fn scalar(&mut self, key: &str, value: Scalar<'_>) {
-        let rest = if let Some(open) = &mut self.worker {
+        let impossible = matches!(value, Scalar::Number(number, _) if !possible(number));
+        let rest = if impossible && key != "Query Identifier" {
+            Some(value)
+        } else if let Some(open) = &mut self.worker {
             worker_scalar(open, key, value)
         } else if let Some(open) = self.open.last_mut() {
             node_scalar(&mut self.plan.nodes[open.id], open, key, value)

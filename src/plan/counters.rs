@@ -1,6 +1,6 @@
 //! The figures that a node and each of its workers print alike: execution, blocks, sorts, tables.
 
-use super::build::{Scalar, keep};
+use super::build::{Scalar, keep, possible};
 use super::{Buffers, GroupSpace, Hash, IoTimes, Memoize, Ran, Sort, SortSpace, Wal};
 use crate::units::{Blocks, Bytes, Millis, Rows};
 use serde_json::Value;
@@ -74,7 +74,7 @@ impl Counters {
                     self.tables.memoize.get_or_insert_default().mode = Some(text.to_string());
                     true
                 }
-                _ => text.parse().is_ok_and(|number| self.number(key, number)),
+                _ => text.parse().is_ok_and(|number| possible(number) && self.number(key, number)),
             },
             Scalar::Bool(_) | Scalar::Null => false,
         };

@@ -2,6 +2,7 @@
 //!
 //! Every function takes a value apart and returns what it could not use, so that nothing is lost.
 
+use super::build::possible;
 use super::counters::{set_buffers, set_io};
 use super::{Buffers, GroupSpace, IoTimes, Jit, Memory, Plan, Serialization, Trigger};
 use crate::units::{Blocks, Bytes, Millis};
@@ -151,13 +152,14 @@ fn rest(group: Map<String, Value>) -> Option<Value> {
     (!group.is_empty()).then_some(Value::Object(group))
 }
 
-/// The number, also where the notation has only text.
+/// The number, also where the notation has only text; `None` for what no figure of a plan can be.
 fn as_number(value: &Value) -> Option<f64> {
-    match value {
+    let number = match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.parse().ok(),
         _ => None,
-    }
+    };
+    number.filter(|number| possible(*number))
 }
 
 fn number(group: &Map<String, Value>, key: &str) -> Option<f64> {

@@ -59,6 +59,8 @@ struct Open {
     /// Where its value begins in the JSON, once it is known to hold elements.
     list: Option<bool>,
     filled: bool,
+    /// It holds the full-sort groups of an incremental sort.
+    full_sort_groups: bool,
 }
 
 #[derive(Default)]
@@ -98,7 +100,13 @@ impl Transcoder {
             };
             self.json.push_str(&empty);
         } else {
-            self.open.push(Open { name: name.to_owned(), start, list: None, filled: false });
+            self.open.push(Open {
+                name: name.to_owned(),
+                start,
+                list: None,
+                filled: false,
+                full_sort_groups: false,
+            });
         }
         Ok(())
     }
@@ -119,7 +127,16 @@ impl Transcoder {
         }
         parent.filled = true;
         if !list {
-            let _ = write!(self.json, "{}:", serde_json::Value::from(key(name)));
+            let key = match name {
+                // One name for both kinds: the full-sort groups are printed first, and always.
+                "Incremental-Sort-Groups" if parent.full_sort_groups => "Pre-sorted Groups".to_owned(),
+                "Incremental-Sort-Groups" => {
+                    parent.full_sort_groups = true;
+                    "Full-sort Groups".to_owned()
+                }
+                _ => key(name),
+            };
+            let _ = write!(self.json, "{}:", serde_json::Value::from(key));
         }
     }
 
@@ -142,9 +159,7 @@ impl Transcoder {
 /// The key that the other formats print: XML writes dashes for its spaces and slashes.
 fn key(name: &str) -> String {
     let mut key = name.replace('-', " ");
-    for (dashed, other) in
-        [("I O ", "I/O "), ("One Time", "One-Time"), ("Incremental Sort Groups", "Full-sort Groups")]
-    {
+    for (dashed, other) in [("I O ", "I/O "), ("One Time", "One-Time")] {
         key = key.replace(dashed, other);
     }
     key

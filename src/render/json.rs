@@ -323,9 +323,9 @@ fn node(planned: &Planned, node: &Node) -> JsonNode {
 
 fn blocks(buffers: Buffers) -> JsonBlocks {
     JsonBlocks {
-        hit: buffers.shared_hit.0 + buffers.local_hit.0,
-        read: buffers.shared_read.0 + buffers.local_read.0,
-        written: buffers.shared_written.0 + buffers.local_written.0,
+        hit: (buffers.shared_hit + buffers.local_hit).0,
+        read: (buffers.shared_read + buffers.local_read).0,
+        written: (buffers.shared_written + buffers.local_written).0,
         temp_read: buffers.temp_read.0,
         temp_written: buffers.temp_written.0,
     }

@@ -103,7 +103,7 @@ fn memory_for(ctx: &PlanContext, node: &Node, hash: &Hash, rows: f64) -> Bytes {
     let copies = if parallel { 1.0 } else { node.ran().map_or(1.0, |r| r.loops.max(1.0)) };
     let tuples = (rows / copies).max(planned);
     let bytes = tuples * (32.0 + (width / 8.0).ceil() * 8.0)
-        + 8.0 * (tuples.max(1024.0) as u64).next_power_of_two() as f64;
+        + 8.0 * tuples.max(1024.0).log2().ceil().exp2();
     // Batches that multiplied while the table was filled say that rows were more, or wider, than expected.
     let grown = hash.batches > hash.original_batches.or(hash.batches);
     let seen = hash.peak_memory.filter(|_| grown).map_or(0.0, |p| p.0 as f64) * hash.batches.unwrap_or(1.0);

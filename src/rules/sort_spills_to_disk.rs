@@ -132,22 +132,25 @@ fn most_rows(node: &Node, spill: &Spill, rows: f64) -> (f64, f64) {
 /// whole row with one small column takes 14.
 const DATUM_ON_TAPE: f64 = 13.0;
 
+/// Bytes for what a sort needs beside its rows.
+const SLACK: f64 = (1 << 20) as f64;
+
 /// Memory that keeps a sort of `rows` rows, which take `on_tape` bytes each there, in memory (tuplesort.c): a tape holds a
 /// row without 6 bytes of its in-memory header; memory adds 24 bytes of `SortTuple` and what the allocator of
 /// that major rounds to (powers of two up to 14, a chunk header up to 16). One tenth on top.
 /// A `single` column that is passed by value (15+) has no row beside its `SortTuple`.
 fn memory_for(rows: f64, on_tape: f64, major: u32, single: bool) -> Bytes {
     if single && on_tape < DATUM_ON_TAPE {
-        return Bytes((24.0 * rows * 1.1) as i64 + (1 << 20));
+        return Bytes((24.0 * rows * 1.1 + SLACK) as i64);
     }
     let tuple = align(on_tape + 6.0);
     let chunk = match major {
-        0..=14 => (tuple as u64).next_power_of_two() as f64 + 16.0,
+        0..=14 => tuple.log2().ceil().exp2() + 16.0,
         15 => tuple + 16.0,
         16 => tuple + 8.0,
         _ => tuple,
     };
-    Bytes(((chunk + 24.0) * rows * 1.1) as i64 + (1 << 20))
+    Bytes(((chunk + 24.0) * rows * 1.1 + SLACK) as i64)
 }
 
 fn align(bytes: f64) -> f64 {

@@ -86,16 +86,20 @@ impl Condition {
     }
 }
 
-/// Takes apart a condition that EXPLAIN printed.
+/// Brackets in brackets that are taken apart. Each level costs a pass over the tokens and a frame of the stack; people
+/// write some ten, programs some fifty, and a damaged or hostile file any number.
+const DEEPEST: usize = 200;
+
+/// Takes apart a condition that EXPLAIN printed. One that is nested deeper than any query is kept whole.
 pub fn condition(text: &str) -> Condition {
     let (tokens, error) = tokenize(text);
-    if error.is_some() {
+    if error.is_some() || depth(text, &tokens) > DEEPEST {
         return Condition::Test(Box::new(other(text)));
     }
     boolean(text, &tokens)
 }
 
-/// Iterative in AND/OR lists; nesting is bounded by the server's own expression depth.
+/// Iterative in AND/OR lists; nesting is bounded by [`DEEPEST`].
 fn boolean(sql: &str, tokens: &[Token]) -> Condition {
     let tokens = strip_parens(sql, tokens);
     for (word, make) in [("or", Condition::Or as fn(Vec<Condition>) -> Condition), ("and", Condition::And)] {
@@ -175,6 +179,20 @@ fn test(sql: &str, tokens: &[Token]) -> Test {
     }
 }
 
+/// How deep brackets are nested.
+fn depth(sql: &str, tokens: &[Token]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for token in tokens {
+        if token.is_punct(sql, "(") || token.is_punct(sql, "[") {
+            depth += 1;
+            deepest = deepest.max(depth);
+        } else if token.is_punct(sql, ")") || token.is_punct(sql, "]") {
+            depth = depth.saturating_sub(1);
+        }
+    }
+    deepest
+}
+
 /// Indices of tokens outside all brackets.
 fn top_level<'a>(sql: &'a str, tokens: &'a [Token]) -> impl Iterator<Item = usize> + 'a {
     let mut depth = 0;
@@ -239,9 +257,14 @@ pub struct SortKey {
     pub custom_order: bool,
 }
 
-/// Takes apart one entry of `Sort Key`: `a.x DESC NULLS LAST`.
+/// Takes apart one entry of `Sort Key`: `a.x DESC NULLS LAST`. One that is nested deeper than any query is kept whole,
+/// as an order that cannot be told.
 pub fn sort_key(text: &str) -> SortKey {
     let (tokens, _) = tokenize(text);
+    if depth(text, &tokens) > DEEPEST {
+        let (operand, custom_order) = (Operand::opaque(text), true);
+        return SortKey { operand, descending: false, nulls_first: false, collation: None, custom_order };
+    }
     let mut rest = &tokens[..];
     let mut cut = |words: &[&str]| {
         let fits = rest.len() > words.len()
@@ -323,6 +346,8 @@ mod tests {
             "(a.x <> ALL ('{1}'::integer[]))",
             "(a.x = '",
             "",
+            &format!("{}a.x = 1{}", "(".repeat(100_000), ")".repeat(100_000)),
+            &format!("{}a.x = 1{}", "((a.y = 1) AND ".repeat(20_000), ")".repeat(20_000)),
         ] {
             let c = condition(text);
             assert!(
@@ -330,6 +355,10 @@ mod tests {
                 "{text}: {c:?}"
             );
         }
+        let chain = condition(&format!("((a.x{}) = 1)", "::text".repeat(100_000)));
+        assert_eq!(chain.conjuncts()[0].left.shape, Shape::Opaque);
+        let deep = sort_key(&format!("{}a.x{} DESC", "(".repeat(100_000), ")".repeat(100_000)));
+        assert_eq!(deep.operand.shape, Shape::Opaque);
         let casts = condition("((lower((\"o l\".\"Email\")::text) = 'x'::text))");
         let casts = casts.conjuncts();
         assert_eq!(casts[0].left.text, "lower((\"Email\")::text)");

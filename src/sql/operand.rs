@@ -84,7 +84,7 @@ pub(super) fn read(sql: &str, tokens: &[Token]) -> Operand {
         _ => "",
     };
     let (bare, qualified_columns) = unqualify(sql, tokens);
-    if qualified_columns.is_none() {
+    if qualified_columns.is_none() || chained(sql, tokens) {
         return Operand::opaque(whole);
     }
     let parsed = Parser::new(&PostgreSqlDialect {}).try_with_sql(whole).and_then(|mut parser| {
@@ -124,6 +124,28 @@ pub(super) fn read(sql: &str, tokens: &[Token]) -> Operand {
     });
     let shape = shape(&expr, &columns, runtime || !functions.is_empty());
     Operand { text: bare, shape, columns, functions }
+}
+
+/// Operators in a row that are read. `sqlparser` bounds what nests in brackets, but not how long
+/// `a + a + …` or `a::text::text…` is: each is one level more of a tree that is walked and dropped by recursion.
+const CHAIN: usize = 300;
+
+/// Whether more than [`CHAIN`] operators, each with its operand, follow each other on one level of brackets.
+fn chained(sql: &str, tokens: &[Token]) -> bool {
+    let mut levels = vec![0];
+    for token in tokens {
+        if token.is_punct(sql, "(") || token.is_punct(sql, "[") {
+            levels.push(0);
+        } else if (token.is_punct(sql, ")") || token.is_punct(sql, "]")) && levels.len() > 1 {
+            levels.pop();
+        } else if let Some(links) = levels.last_mut() {
+            *links = if token.is_punct(sql, ",") { 0 } else { *links + 1 };
+            if *links > 2 * CHAIN {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 fn name_of(name: &sqlparser::ast::Ident) -> String {

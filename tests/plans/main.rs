@@ -2,16 +2,20 @@
 #![allow(clippy::disallowed_methods)]
 
 mod anonymized;
+mod damage;
 mod facts;
 mod formats;
+mod lossless;
 mod pastes;
 mod reading;
+mod sane;
 mod writing;
 
 use pgproof::facts::Facts;
 use pgproof::plan::{Node, Plan, read_json};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 const MAJORS: [u32; 6] = [13, 14, 15, 16, 17, 18];
 
@@ -33,6 +37,12 @@ fn fixtures() -> BTreeMap<String, String> {
         }
     }
     all
+}
+
+/// The names of all recorded plans, such as `13/name`.
+fn recorded() -> &'static [String] {
+    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
+    NAMES.get_or_init(|| fixtures().into_keys().collect())
 }
 
 fn read(text: &str) -> Vec<Plan> {
