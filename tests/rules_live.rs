@@ -147,7 +147,7 @@ fn frugal(
             || n.workers.iter().filter_map(|w| w.sort.as_ref()).any(sort)
             || n.detail.full_sort_groups.as_ref().is_some_and(|g| g.disk_peak.is_some())
             || n.detail.presorted_groups.as_ref().is_some_and(|g| g.disk_peak.is_some())
-            || n.detail.hash.is_some_and(|h| h.batches.unwrap_or(1.0) > 1.0)
+            || n.detail.hash.as_ref().is_some_and(|h| h.batches.unwrap_or(1.0) > 1.0)
     });
     let plan: Vec<String> = report.statements[0].plans[0].plan.nodes.iter().map(cases::label).collect();
     if spills {

@@ -11,7 +11,7 @@ mod lists;
 mod names;
 mod text;
 
-use crate::plan::{Detail, GroupSpace, Node, Plan, Relationship, Sort, Trigger};
+use crate::plan::{Detail, GroupSpace, Jit, Node, Plan, Relationship, Sort, Trigger};
 use names::{Class, Names};
 use serde_json::{Map, Value};
 use text::{Holds, rewrite};
@@ -61,11 +61,8 @@ fn whole(names: &mut Names, plan: &Plan) -> Plan {
     let settings = |names: &mut Names, (name, value): &(String, String)| {
         (names.name(Class::Setting, name), setting(names, name, value))
     };
-    let mut jit = plan.jit.clone();
-    if let Some(jit) = &mut jit {
-        jit.options.iter_mut().for_each(|(name, _)| *name = names.name(Class::Property, name));
-        jit.extra = properties(names, &jit.extra);
-    }
+    let mut compiled = plan.jit.clone();
+    compiled.iter_mut().for_each(|group| jit(names, group));
     let mut serialization = plan.serialization.clone();
     if let Some(serialization) = &mut serialization {
         serialization.format = names.name(Class::Word, &serialization.format);
@@ -82,7 +79,7 @@ fn whole(names: &mut Names, plan: &Plan) -> Plan {
             .triggers
             .as_ref()
             .map(|triggers| triggers.iter().map(|trigger| self::trigger(names, trigger)).collect()),
-        jit,
+        jit: compiled,
         serialization,
         settings: plan.settings.as_ref().map(|list| list.iter().map(|one| settings(names, one)).collect()),
         query_identifier: plan.query_identifier.map(|identifier| names.identifier(identifier)),
@@ -127,6 +124,7 @@ fn node(names: &mut Names, node: &Node) -> Node {
         if let Some(cache) = &mut worker.memoize {
             word(names, &mut cache.mode);
         }
+        worker.jit.iter_mut().for_each(|group| jit(names, group));
         worker.extra = properties(names, &worker.extra);
     }
     Node {
@@ -138,7 +136,7 @@ fn node(names: &mut Names, node: &Node) -> Node {
         estimate: node.estimate,
         execution: node.execution,
         buffers: node.buffers,
-        io: node.io,
+        io: node.io.clone(),
         wal: node.wal,
         workers_planned: node.workers_planned,
         workers_launched: node.workers_launched,
@@ -260,7 +258,12 @@ fn sort(names: &mut Names, sort: &mut Option<Sort>) {
     }
 }
 
-fn groups(names: &mut Names, groups: &mut Option<GroupSpace>) {
+fn jit(names: &mut Names, jit: &mut Jit) {
+    jit.options.iter_mut().for_each(|(name, _)| *name = names.name(Class::Property, name));
+    jit.extra = properties(names, &jit.extra);
+}
+
+fn groups(names: &mut Names, groups: &mut Option<Box<GroupSpace>>) {
     for method in groups.iter_mut().flat_map(|groups| &mut groups.methods) {
         *method = names.name(Class::Word, method);
     }

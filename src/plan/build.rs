@@ -199,14 +199,14 @@ impl PlanBuilder {
             node.execution = if ran.loops == 0.0 { Execution::NeverRan } else { Execution::Ran(ran) };
         }
         node.detail.sort = counters.sort(extra);
-        node.detail.full_sort_groups = counters.full_sort_groups;
-        node.detail.presorted_groups = counters.presorted_groups;
+        node.detail.full_sort_groups = counters.full_sort_groups.map(Box::new);
+        node.detail.presorted_groups = counters.presorted_groups.map(Box::new);
         node.detail.exact_heap_blocks = counters.exact_heap_blocks;
         node.detail.lossy_heap_blocks = counters.lossy_heap_blocks;
-        (node.detail.hash, node.detail.memoize) =
-            counters.tables.split(node.kind == "Memoize" || node.kind == "Result Cache");
+        let (hash, memoize) = counters.tables.split(node.kind == "Memoize" || node.kind == "Result Cache");
         node.buffers = counters.buffers;
-        node.io = counters.io;
+        (node.detail.hash, node.detail.memoize) = (hash.map(Box::new), memoize.map(Box::new));
+        node.io = counters.io.map(Box::new);
         node.wal = counters.wal.filter(|wal| !wal.is_zero());
         merge_workers(&mut node.workers);
         Ok(())
@@ -227,6 +227,7 @@ impl PlanBuilder {
             memoize: None,
             exact_heap_blocks: None,
             lossy_heap_blocks: None,
+            jit: None,
             extra: Vec::new(),
         };
         self.worker = Some(OpenWorker { worker, counters: Counters::default() });
@@ -241,8 +242,8 @@ impl PlanBuilder {
         let node = &mut self.plan.nodes[open.id];
         worker.execution = counters.ran(&mut worker.extra);
         worker.sort = counters.sort(&mut worker.extra);
-        worker.full_sort_groups = counters.full_sort_groups;
-        worker.presorted_groups = counters.presorted_groups;
+        worker.full_sort_groups = counters.full_sort_groups.map(Box::new);
+        worker.presorted_groups = counters.presorted_groups.map(Box::new);
         worker.exact_heap_blocks = counters.exact_heap_blocks;
         worker.lossy_heap_blocks = counters.lossy_heap_blocks;
         (worker.hash, worker.memoize) =
@@ -281,6 +282,12 @@ impl PlanBuilder {
 
     /// Any other list or group.
     pub(super) fn value(&mut self, key: &str, value: Value) {
+        if let ("JIT", Some(open)) = (key, &mut self.worker)
+            && let Value::Object(group) = value
+        {
+            open.worker.jit = Some(Box::new(groups::jit(group)));
+            return;
+        }
         let counters = match (&mut self.worker, self.open.last_mut()) {
             (Some(open), _) => Some(&mut open.counters),
             (None, Some(open)) => Some(&mut open.counters),
@@ -338,6 +345,7 @@ fn merge_workers(workers: &mut Vec<Worker>) {
             first.memoize = later.memoize.take().or(first.memoize.take());
             first.exact_heap_blocks = later.exact_heap_blocks.take().or(first.exact_heap_blocks);
             first.lossy_heap_blocks = later.lossy_heap_blocks.take().or(first.lossy_heap_blocks);
+            first.jit = later.jit.take().or(first.jit.take());
             first.extra.append(&mut later.extra);
         }
         same

@@ -68,10 +68,11 @@ pub struct Detail {
     pub lossy_heap_blocks: Option<Blocks>,
 
     pub sort: Option<Sort>,
-    pub full_sort_groups: Option<GroupSpace>,
-    pub presorted_groups: Option<GroupSpace>,
-    pub hash: Option<Hash>,
-    pub memoize: Option<Memoize>,
+    /// What few nodes have is kept apart: a plan may have 100,000 nodes.
+    pub full_sort_groups: Option<Box<GroupSpace>>,
+    pub presorted_groups: Option<Box<GroupSpace>>,
+    pub hash: Option<Box<Hash>>,
+    pub memoize: Option<Box<Memoize>>,
     pub storage: Option<Storage>,
     /// 12+ partition pruning at run time.
     pub subplans_removed: Option<f64>,

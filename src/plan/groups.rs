@@ -106,7 +106,7 @@ fn triggers(plan: &mut Plan, list: Vec<Value>) -> Option<Value> {
     (!unknown.is_empty()).then_some(Value::Array(unknown))
 }
 
-fn jit(mut group: Map<String, Value>) -> Jit {
+pub(super) fn jit(mut group: Map<String, Value>) -> Jit {
     let mut jit = Jit { functions: take_number(&mut group, "Functions").unwrap_or(0.0), ..Jit::default() };
     if let Some(Value::Object(options)) = group.get_mut("Options") {
         options.retain(|name, value| match value.as_bool() {

@@ -97,7 +97,7 @@ pub struct Node {
     /// Block counters, totals over loops and processes, children included; `None` without BUFFERS.
     pub buffers: Option<Buffers>,
     /// I/O times in ms, children included; `None` without track_io_timing.
-    pub io: Option<IoTimes>,
+    pub io: Option<Box<IoTimes>>,
     /// WAL counters; `None` without WAL or where nothing was written.
     pub wal: Option<Wal>,
     pub workers_planned: Option<u32>,
@@ -155,14 +155,16 @@ pub struct Worker {
     pub wal: Option<Wal>,
     pub sort: Option<Sort>,
     /// `Full-sort Groups` and `Pre-sorted Groups` of an Incremental Sort in this worker.
-    pub full_sort_groups: Option<GroupSpace>,
-    pub presorted_groups: Option<GroupSpace>,
+    pub full_sort_groups: Option<Box<GroupSpace>>,
+    pub presorted_groups: Option<Box<GroupSpace>>,
     /// HashAggregate: batches, peak memory, disk.
     pub hash: Option<Hash>,
     pub memoize: Option<Memoize>,
     /// 18+: heap blocks of a Bitmap Heap Scan in this worker.
     pub exact_heap_blocks: Option<Blocks>,
     pub lossy_heap_blocks: Option<Blocks>,
+    /// Code compiled in this worker.
+    pub jit: Option<Box<Jit>>,
     pub extra: Vec<(String, Value)>,
 }
 

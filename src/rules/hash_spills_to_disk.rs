@@ -85,7 +85,7 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
 
 /// The hash details of the process that had most batches.
 fn widest(node: &Node) -> Option<Hash> {
-    let all = node.detail.hash.into_iter().chain(node.workers.iter().filter_map(|w| w.hash));
+    let all = node.detail.hash.as_deref().copied().into_iter().chain(node.workers.iter().filter_map(|w| w.hash));
     all.max_by(|a, b| a.batches.unwrap_or(0.0).total_cmp(&b.batches.unwrap_or(0.0)))
 }
 

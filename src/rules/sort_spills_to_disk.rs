@@ -89,7 +89,7 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
 
 fn spilled(node: &Node) -> Option<Spill> {
     let plain = |sort: &Option<Sort>| sort.as_ref().filter(|s| s.space == SortSpace::Disk).map(|s| s.used);
-    let groups = |group: &Option<GroupSpace>| group.as_ref().and_then(|g| g.disk_peak);
+    let groups = |group: &Option<Box<GroupSpace>>| group.as_ref().and_then(|g| g.disk_peak);
     let leader = [
         plain(&node.detail.sort),
         groups(&node.detail.full_sort_groups),

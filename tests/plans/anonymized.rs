@@ -164,7 +164,7 @@ fn no_name_and_no_literal_leaks() {
 /// A plan with every text that a name or literal may stand in taken out.
 fn shape(plan: &Plan) -> Vec<String> {
     let nodes = plan.nodes.iter().map(|n| {
-        let counts = (n.detail.rows_removed_by_filter, n.detail.hash, n.detail.heap_fetches, &n.detail.sort);
+        let counts = (n.detail.rows_removed_by_filter, &n.detail.hash, n.detail.heap_fetches, &n.detail.sort);
         let more =
             (n.detail.exact_heap_blocks, &n.detail.memoize, &n.detail.storage, n.detail.index_searches);
         let all =

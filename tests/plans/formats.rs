@@ -71,7 +71,7 @@ fn comparable(mut plan: Plan) -> Plan {
             hash.planned_partitions = hash.planned_partitions.filter(|p| *p != 0.0);
             hash.disk = hash.disk.filter(|b| b.0 != 0);
         }
-        d.hash = d.hash.filter(|h| *h != pgproof::plan::Hash::default());
+        d.hash = d.hash.take().filter(|h| **h != pgproof::plan::Hash::default());
         // Text does not say that the child of a writing node was a list up to 13.
         if node.relationship == Relationship::Member && under_modify {
             node.relationship = Relationship::Outer;

@@ -108,7 +108,11 @@ fn in_text(mut plan: Plan) -> Plan {
             node.relationship = Relationship::Outer;
         }
         no_blocks(&mut node.buffers);
-        no_times(&mut node.io);
+        node.io = node.io.take().and_then(|io| {
+            let mut io = Some(*io);
+            no_times(&mut io);
+            io.map(Box::new)
+        });
         let d = &mut node.detail;
         for flag in [
             &mut d.parallel_aware,
@@ -131,7 +135,9 @@ fn in_text(mut plan: Plan) -> Plan {
         for blocks in [&mut d.exact_heap_blocks, &mut d.lossy_heap_blocks] {
             *blocks = blocks.filter(|b| *b != Blocks(0));
         }
-        hash(&mut d.hash);
+        let mut table = d.hash.take().map(|table| *table);
+        hash(&mut table);
+        d.hash = table.map(Box::new);
         node.extra.retain(|(key, value)| !(key.starts_with("Tuples ") && value == 0));
         // Text puts grouping sets and further targets behind the other lines of a node.
         node.extra.sort_by(|a, b| a.0.cmp(&b.0));

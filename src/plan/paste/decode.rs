@@ -48,6 +48,10 @@ fn html(text: &str) -> String {
                 out.push('\n');
             }
             rest = &rest[end + 1..];
+            // The page's own line feed behind a tag that ends the line.
+            if ends_line && out.ends_with('\n') {
+                rest = rest.strip_prefix('\n').unwrap_or(rest);
+            }
             continue;
         }
         let (character, length) = entity(rest);

@@ -163,15 +163,18 @@ fn document(text: &str, notation: Option<Notation>) -> Result<Vec<Found>> {
         _ => read_json(&plain),
     };
     read.or_else(|error| {
-        let mended = match notation {
-            Notation::Json => mend::json(&plain),
-            Notation::Yaml => mend::yaml(&plain),
+        let again = match notation {
+            Notation::Json => {
+                // A blank at the end of a line that a terminal cut belongs to what goes on below.
+                let start: usize = text.split_inclusive('\n').take(number - 1).map(str::len).sum();
+                let mended = [mend::json(&text[start..]), mend::json(&plain)];
+                mended.into_iter().flatten().find_map(|mended| read_json(&mended).ok())
+            }
+            Notation::Yaml => mend::yaml(&plain).and_then(|mended| read_yaml(&mended).ok()),
             _ => None,
         };
-        let again = mended
-            .map(|mended| if notation == Notation::Json { read_json(&mended) } else { read_yaml(&mended) });
         // Where mending did not help, the error is about what was typed.
-        again.and_then(Result::ok).ok_or_else(|| placed(error, &lines))
+        again.ok_or_else(|| placed(error, &lines))
     })
     .map(|plans| found(plans, number))
 }

@@ -36,19 +36,24 @@ pub(super) fn unwrapped<'a>(lines: &[Line<'a>]) -> Vec<Line<'a>> {
         state.take(&whole.text);
         let mut last = at;
         while begun && last + 1 < lines.len() {
-            let Some(joint) = joint(&whole.text, &lines[last], &lines[last + 1], &state, breaks, measured)
-            else {
-                break;
+            let property = state.quoted && of_node(whole.text.trim());
+            let end = if property { literal_end(lines, last + 1, &state, breaks) } else { None };
+            let joint = match end {
+                Some(_) => Some("\n".to_owned()),
+                None => joint(&whole.text, &lines[last], &lines[last + 1], &state, breaks, measured),
             };
-            last += 1;
-            // psql puts every line behind a blank.
-            let blanks = if joint == "\n" { base.min(indent(&lines[last].text)) } else { 0 };
-            let next = &lines[last].text[blanks..];
-            let text = whole.text.to_mut();
-            text.push_str(&joint);
-            let from = text.len();
-            text.push_str(next);
-            state.take(&text[from - joint.len()..]);
+            let Some(joint) = joint else { break };
+            let upto = end.unwrap_or(last + 1);
+            while last < upto {
+                last += 1;
+                // psql puts every line behind a blank.
+                let blanks = if joint == "\n" { base.min(indent(&lines[last].text)) } else { 0 };
+                let next = &lines[last].text[blanks..];
+                let text = whole.text.to_mut();
+                text.push_str(&joint);
+                text.push_str(next);
+                state.take(next);
+            }
         }
         out.push(whole);
         out.extend(
@@ -57,6 +62,22 @@ pub(super) fn unwrapped<'a>(lines: &[Line<'a>]) -> Vec<Line<'a>> {
         at = last + 1;
     }
     out
+}
+
+/// The line on which the literal that is open ends and its brackets are closed; `None` where it does not, soon, or
+/// the lines are broken at their last column, which says more.
+fn literal_end(lines: &[Line], from: usize, state: &Quotes, breaks: Breaks) -> Option<usize> {
+    const LONGEST: usize = 500;
+    let mut state = state.clone();
+    if let (Breaks::Column(width), Some(last)) = (breaks, from.checked_sub(1))
+        && lines[last].text.chars().count() + 2 >= width
+    {
+        return None;
+    }
+    (from..lines.len().min(from + LONGEST)).find(|&at| {
+        state.take(&lines[at].text);
+        !state.quoted && !state.named && state.depth <= 0
+    })
 }
 
 /// What stands between a line and its continuation; `None` where the next line is one of its own.
@@ -210,14 +231,14 @@ fn breaks(lines: &[Line], measured: bool) -> Breaks {
     match most {
         None if loose == longest && loose > 40 => Breaks::Column(longest),
         None => Breaks::Irregular,
-        Some(most) if longest == most && broken.iter().all(column) => Breaks::Column(longest),
+        Some(_) if broken.iter().all(column) => Breaks::Column(longest),
         Some(most) if broken.iter().all(words) => Breaks::Words(most),
         Some(_) => Breaks::Irregular,
     }
 }
 
 /// Whether a literal or a bracket is open.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 struct Quotes {
     quoted: bool,
     named: bool,

@@ -219,6 +219,8 @@ impl<'l> Reader<'l> {
                 return;
             }
             self.lines.push(line);
+            // A literal with a line feed goes on below, whatever its lines look like.
+            self.odd |= value.bytes().filter(|byte| *byte == b'\'').count() % 2 == 1;
             return self.property(key, value, indent);
         }
         if self.behind || self.blank || indent < self.root {

@@ -334,6 +334,9 @@ fn worker(json: &mut Json, worker: &Worker, node: &Node, spelling: Spelling) {
     if let Some(ran) = &worker.execution {
         execution(json, ran, spelling);
     }
+    if let Some(jit) = &worker.jit {
+        json.member("JIT", &jit_group(jit));
+    }
     for (key, value) in &worker.extra {
         json.member(key, value);
     }

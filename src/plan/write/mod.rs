@@ -108,15 +108,15 @@ impl<'a> Figures<'a> {
         let d = &node.detail;
         Figures {
             sort: d.sort.as_ref(),
-            full_sort_groups: d.full_sort_groups.as_ref(),
-            presorted_groups: d.presorted_groups.as_ref(),
-            hash: d.hash.as_ref(),
+            full_sort_groups: d.full_sort_groups.as_deref(),
+            presorted_groups: d.presorted_groups.as_deref(),
+            hash: d.hash.as_deref(),
             of_hash: node.kind == "Hash",
-            memoize: d.memoize.as_ref(),
+            memoize: d.memoize.as_deref(),
             exact_heap_blocks: d.exact_heap_blocks,
             lossy_heap_blocks: d.lossy_heap_blocks,
             buffers: node.buffers.as_ref(),
-            io: node.io.as_ref(),
+            io: node.io.as_deref(),
             wal: node.wal.as_ref(),
         }
     }
@@ -124,8 +124,8 @@ impl<'a> Figures<'a> {
     fn of_worker(worker: &'a Worker, node: &Node) -> Self {
         Figures {
             sort: worker.sort.as_ref(),
-            full_sort_groups: worker.full_sort_groups.as_ref(),
-            presorted_groups: worker.presorted_groups.as_ref(),
+            full_sort_groups: worker.full_sort_groups.as_deref(),
+            presorted_groups: worker.presorted_groups.as_deref(),
             hash: worker.hash.as_ref(),
             of_hash: node.kind == "Hash",
             memoize: worker.memoize.as_ref(),

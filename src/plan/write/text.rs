@@ -98,6 +98,7 @@ fn below(text: &mut Text, node: &Node, indent: usize, spelling: Spelling) {
     for worker in &node.workers {
         let mut lines = Vec::new();
         lines.extend(worker.execution.as_ref().map(|ran| label::actual(ran, spelling)));
+        lines.extend(worker.jit.iter().flat_map(|jit| jit_lines(jit)));
         lines.extend(self::extra(&worker.extra, &node.kind));
         figures(&mut lines, &Figures::of_worker(worker, node));
         let mut lines = lines.into_iter();
@@ -354,7 +355,9 @@ fn behind(text: &mut Text, plan: &Plan) {
         text.line(0, &trigger_line(trigger));
     }
     if let Some(jit) = &plan.jit {
-        jit_lines(text, jit);
+        for line in jit_lines(jit) {
+            text.line(0, &line);
+        }
     }
     if let Some(serialization) = &plan.serialization {
         let spent = serialization.time.map_or(String::new(), |spent| format!("time={} ms  ", time(spent)));
@@ -385,12 +388,11 @@ fn trigger_line(trigger: &Trigger) -> String {
     line
 }
 
-fn jit_lines(text: &mut Text, jit: &Jit) {
-    text.line(0, "JIT:");
-    text.line(2, &format!("Functions: {}", plain(jit.functions)));
+fn jit_lines(jit: &Jit) -> Vec<String> {
+    let mut lines = vec!["JIT:".to_owned(), format!("  Functions: {}", plain(jit.functions))];
     let options: Vec<String> = jit.options.iter().map(|(name, flag)| format!("{name} {flag}")).collect();
     if !options.is_empty() {
-        text.line(2, &format!("Options: {}", options.join(", ")));
+        lines.push(format!("  Options: {}", options.join(", ")));
     }
     let deform = jit.deform.map_or(String::new(), |deform| format!(" (Deform {} ms)", time(deform)));
     let times: Vec<String> = [
@@ -407,9 +409,10 @@ fn jit_lines(text: &mut Text, jit: &Jit) {
     })
     .collect();
     if !times.is_empty() {
-        text.line(2, &format!("Timing: {}", times.join(", ")));
+        lines.push(format!("  Timing: {}", times.join(", ")));
     }
     for (key, value) in &jit.extra {
-        text.line(2, &format!("{key}: {}", scalar(value)));
+        lines.push(format!("  {key}: {}", scalar(value)));
     }
+    lines
 }
