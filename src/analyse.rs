@@ -234,7 +234,7 @@ fn access(ctx: &PlanContext, node: &crate::plan::Node) -> Option<String> {
     let relation = ctx.relation(node)?;
     let name = relation.qualified();
     let indexes: Vec<&str> = match node.kind.as_str() {
-        "Bitmap Heap Scan" => ctx.plan.subtree(node.id).filter_map(|n| n.detail.index.as_deref()).collect(),
+        "Bitmap Heap Scan" => ctx.subtree(node.id).iter().filter_map(|n| n.detail.index.as_deref()).collect(),
         _ => node.detail.index.as_deref().into_iter().collect(),
     };
     if !indexes.is_empty() {

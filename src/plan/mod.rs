@@ -12,6 +12,7 @@ mod json;
 mod json_lexer;
 mod sniff;
 mod text;
+mod tree;
 mod xml;
 mod yaml;
 
@@ -19,6 +20,7 @@ pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, Sort
 pub use json::read_json;
 pub use sniff::{Notation, read, sniff};
 pub use text::read_text;
+pub use tree::Tree;
 pub use xml::read_xml;
 pub use yaml::read_yaml;
 
@@ -213,7 +215,7 @@ impl Plan {
         self.nodes.first()
     }
 
-    /// The direct children of `id`, in order.
+    /// The direct children of `id`, in order. It walks the whole subtree: who asks for many nodes has a [`Tree`].
     pub fn children(&self, id: usize) -> impl Iterator<Item = &Node> {
         self.nodes[id + 1..]
             .iter()

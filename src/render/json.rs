@@ -249,7 +249,7 @@ impl Document {
                 database: s.database.clone(),
             }),
             statements: report.statements.iter().enumerate().map(|(i, s)| statement(i, s)).collect(),
-            findings: (0..report.findings.len()).map(|i| finding(report, i)).collect(),
+            findings: findings(report),
             proposals: report.proposals.iter().enumerate().map(|(i, p)| proposal(i, p)).collect(),
             skipped: report
                 .skipped
@@ -331,9 +331,18 @@ fn blocks(buffers: Buffers) -> JsonBlocks {
     }
 }
 
-fn finding(report: &Report, index: usize) -> JsonFinding {
+fn findings(report: &Report) -> Vec<JsonFinding> {
+    let mut answered: Vec<Vec<String>> = vec![Vec::new(); report.findings.len()];
+    for (index, judged) in report.proposals.iter().enumerate() {
+        for &answer in &judged.proposal.answers {
+            answered.get_mut(answer).into_iter().for_each(|list| list.push(proposal_id(index)));
+        }
+    }
+    answered.into_iter().enumerate().map(|(index, proposals)| finding(report, index, proposals)).collect()
+}
+
+fn finding(report: &Report, index: usize, proposals: Vec<String>) -> JsonFinding {
     let finding = &report.findings[index];
-    let answered = report.proposals.iter().enumerate().filter(|(_, p)| p.proposal.answers.contains(&index));
     let origin = &report.statements[finding.at.statement].origin;
     JsonFinding {
         id: finding_id(index),
@@ -354,7 +363,7 @@ fn finding(report: &Report, index: usize) -> JsonFinding {
         help: finding.help.clone(),
         evidence: finding.evidence.clone(),
         saves_ms: finding.saves.map(|s| s.0),
-        proposals: answered.map(|(i, _)| proposal_id(i)).collect(),
+        proposals,
     }
 }
 
