@@ -74,7 +74,7 @@ pub struct Common {
     /// Findings and proposals only; no progress
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Every number behind a finding
+    /// Every number behind a finding, every node of a plan
     #[arg(long, short, global = true)]
     pub verbose: bool,
     /// Print help

@@ -2,8 +2,11 @@
 //!
 //! Refuses to analyse: every number here was in the report.
 
+mod columns;
 pub mod error;
+mod fold;
 pub mod json;
+mod label;
 mod overview;
 pub mod text;
 mod tree;

@@ -4,6 +4,8 @@
 mod facts;
 mod formats;
 mod reading;
+mod size;
+mod tree;
 
 use pgproof::facts::Facts;
 use pgproof::plan::{Node, Plan, read_json};
