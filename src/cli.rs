@@ -162,6 +162,9 @@ pub struct Plan {
     /// Files that hold plans, with or without the frames of clients around them (- is standard input)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Compare two plans of one statement: the first plan of each of two FILEs, old and new
+    #[arg(long)]
+    pub diff: bool,
     /// The notation of the plans [default: what they look like]
     #[arg(long, value_enum, value_name = "NOTATION")]
     pub from: Option<From>,

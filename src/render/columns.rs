@@ -51,7 +51,7 @@ fn sums(planned: &Planned, all: impl Iterator<Item = usize>, tops: &[usize]) -> 
         *sum = sum.map_or(part, |sum| Some(sum + part.unwrap_or(0.0)));
     };
     let add_blocks = |sum: &mut Option<Blocks>, part: Option<Blocks>| {
-        *sum = sum.map_or(part, |sum| Some(sum + part.unwrap_or_default()));
+        *sum = sum.map_or(part, |sum| Some(part.map_or(sum, |part| sum + part)));
     };
     for facts in all.filter_map(|id| planned.facts.nodes.get(id)) {
         let of = |field: fn(&Buffers) -> Blocks| facts.self_buffers.as_ref().map(field);

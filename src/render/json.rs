@@ -2,6 +2,7 @@
 //!
 //! Refuses to leave a key out: a reader finds every key in every report.
 
+use super::json_comparison::JsonComparison;
 use crate::capture::{Gap, Mode, Origin};
 use crate::finding::{Confidence, Evidence, Severity};
 use crate::plan::{Buffers, Node};
@@ -40,6 +41,8 @@ struct Document {
     skipped: Vec<JsonSkipped>,
     gaps: Vec<Gap>,
     summary: Summary,
+    /// `plan --diff`: the plan of `s1` (side `base`) against that of `s2` (side `head`).
+    comparison: Option<JsonComparison>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -248,7 +251,7 @@ impl Document {
                 version: s.version.clone(),
                 database: s.database.clone(),
             }),
-            statements: report.statements.iter().enumerate().map(|(i, s)| statement(i, s)).collect(),
+            statements: statements(report),
             findings: findings(report),
             proposals: report.proposals.iter().enumerate().map(|(i, p)| proposal(i, p)).collect(),
             skipped: report
@@ -258,8 +261,20 @@ impl Document {
                 .collect(),
             gaps: report.gaps.clone(),
             summary: Summary { errors: summary.errors, warnings: summary.warnings, infos: summary.infos },
+            comparison: JsonComparison::of(report),
         }
     }
+}
+
+fn statements(report: &Report) -> Vec<JsonStatement> {
+    let mut statements: Vec<JsonStatement> =
+        report.statements.iter().enumerate().map(|(i, s)| statement(i, s)).collect();
+    if report.comparison.is_some() {
+        for (statement, side) in statements.iter_mut().zip(["base", "head"]) {
+            statement.plans.iter_mut().for_each(|plan| plan.side = Some(side.to_owned()));
+        }
+    }
+    statements
 }
 
 fn statement(index: usize, statement: &Statement) -> JsonStatement {

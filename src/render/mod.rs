@@ -3,10 +3,13 @@
 //! Refuses to analyse: every number here was in the report.
 
 mod columns;
+mod diff;
 pub mod error;
 mod fold;
 pub mod json;
+mod json_comparison;
 mod label;
+mod names;
 mod overview;
 pub mod text;
 mod tree;

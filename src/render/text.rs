@@ -2,7 +2,7 @@
 //!
 //! Refuses to repeat: what the tree shows is not said again in words.
 
-use super::{Style, overview, tree};
+use super::{Style, diff, overview, tree};
 use crate::capture::{Mode, OriginKind};
 use crate::finding::{Finding, Severity};
 use crate::plan::Plan;
@@ -27,6 +27,9 @@ const SHOWN_FINDINGS: usize = 20;
 /// The report as text.
 pub fn render(report: &Report, style: &Style) -> String {
     let mut out = String::new();
+    if let Some(text) = diff::diff(report, style) {
+        return text;
+    }
     for (index, statement) in report.statements.iter().enumerate() {
         self::statement(&mut out, report, index, statement, style);
     }

@@ -164,7 +164,7 @@ fn row_label(planned: &Planned, row: &Row) -> String {
         Row::Folded(nodes) => format!("⋮ {}", counted(nodes.len() as f64, "node")),
         Row::Alike(tops) => {
             let sources = |top: &usize| {
-                let own = planned.plan.nodes.get(planned.facts.tree.subtree(*top)).unwrap_or_default();
+                let own = planned.plan.nodes.get(planned.facts.tree.subtree(*top)).unwrap_or(&[]);
                 own.iter().map(source).find(|source| !source.is_empty())
             };
             let first = tops.first().and_then(|&top| node(top));

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)] // Tests are an edge.
 
 mod connecting;
+mod diff;
 mod executing;
 mod input;
 mod output;

@@ -1,6 +1,7 @@
 //! Plans recorded from real servers: nothing is lost in reading, and times add up.
 #![allow(clippy::disallowed_methods)]
 
+mod compare;
 mod facts;
 mod formats;
 mod reading;

@@ -1,6 +1,6 @@
 //! Plans larger than anyone wrote by hand: read, analysed and shown in a screen, on a small stack.
 
-use pgproof::analyse::analyse_plans;
+use pgproof::analyse::{analyse_plans, compare_plans};
 use pgproof::capture::{Origin, OriginKind};
 use pgproof::plan::{Plan, read_json};
 use pgproof::render::{Style, json, text};
@@ -145,6 +145,49 @@ fn a_chain_of_ten_thousand_levels_is_a_screen() {
                 assert!(tree.len() <= 60, "{} lines", tree.len());
                 assert!(tree.iter().any(|line| line.contains("Seq Scan on t10000")), "{tree:#?}");
             }
+        }
+    });
+}
+
+#[test]
+fn large_plans_are_compared_on_a_screen() {
+    on_a_small_stack(|| {
+        let chain = |kind: &str, turn: usize| {
+            let mut text = String::new();
+            for number in 0..10_000 {
+                open(&mut text, kind, "Outer", number * turn, 1000.0 - number as f64 * 0.02);
+                text.push_str(r#", "Plans": ["#);
+            }
+            open(&mut text, "Seq Scan", "Outer", 10_000, 800.0);
+            text.push('}');
+            (0..10_000).for_each(|_| text.push_str("]}"));
+            whole(&text)
+        };
+        let wide = |kind: &str, turn: usize| {
+            let mut root = String::new();
+            open(&mut root, "Append", "Outer", 0, 1000.0);
+            root.push_str(r#", "Plans": ["#);
+            for number in 0..30_000 {
+                open(&mut root, kind, "Member", number * turn, 0.005);
+                root.push_str(if number == 29_999 { "}]}" } else { "}," });
+            }
+            whole(&root)
+        };
+        let origin = || Origin { kind: OriginKind::File, path: None, line: None };
+        for (base, head) in [
+            (chain("Nested Loop", 1), chain("Hash Join", 1)),
+            (chain("Materialize", 1), chain("Append", 0)),
+            (chain("Nested Loop", 1), wide("Seq Scan", 1)),
+            (wide("Seq Scan", 1), wide("Index Scan", 1)),
+            (wide("Seq Scan", 1), wide("Seq Scan", 0)),
+        ] {
+            let plan = |text: &str| read_json(text).expect("a plan").remove(0);
+            let (base, head) = ((origin(), plan(&base)), (origin(), plan(&head)));
+            let report = compare_plans(base, head, &Config::default());
+            let style = Style { width: 80, color: false, verbose: false, quiet: false };
+            let text = text::render(&report, &style);
+            assert!(text.lines().count() <= 40, "{text}");
+            assert!(json::render(&report).contains("\"same_shape\": false"));
         }
     });
 }
