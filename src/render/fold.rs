@@ -15,6 +15,8 @@ const LINES: usize = 50;
 const ALIKE: usize = 4;
 /// A node with less of the time (or of the cost, where no time was measured) may be folded.
 const DULL_SHARE: f64 = 0.01;
+/// A finding counts for as much as this share of the time: a node with more of it comes first all the same.
+const MARKED: f64 = 0.1;
 /// A sibling that takes so many times what the others do, and this share of the whole, is none of them.
 const OUTLIER: (f64, f64) = (3.0, 0.05);
 
@@ -53,19 +55,17 @@ pub(super) fn rows(planned: &Planned, marked: &dyn Fn(usize) -> bool, all: bool)
             None => shares.own(planned, unit),
         }
     };
-    let mut ranked: Vec<(bool, f64, usize)> = units
+    let mut ranked: Vec<(f64, usize)> = units
         .iter()
-        .map(|&unit| (marked(unit), weight(unit), unit))
-        .filter(|&(marked, share, unit)| unit == 0 || marked || share >= DULL_SHARE)
+        .map(|&unit| (weight(unit) + if marked(unit) { MARKED } else { 0.0 }, unit))
+        .filter(|&(weight, unit)| unit == 0 || weight >= DULL_SHARE)
         .collect();
-    ranked.sort_by(|a, b| {
-        (b.2 == 0).cmp(&(a.2 == 0)).then(b.0.cmp(&a.0)).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2))
-    });
+    ranked.sort_by(|a, b| (b.1 == 0).cmp(&(a.1 == 0)).then(b.0.total_cmp(&a.0)).then(a.1.cmp(&b.1)));
     let mut most = LINES;
     loop {
         ranked.truncate(most);
         let mut chosen = vec![false; planned.plan.nodes.len()];
-        ranked.iter().for_each(|&(_, _, unit)| chosen[unit] = true);
+        ranked.iter().for_each(|&(_, unit)| chosen[unit] = true);
         let rows = place(planned, &units, &alike, &|unit| chosen[unit]);
         if rows.len() <= LINES || most < 4 {
             return rows;

@@ -5,7 +5,7 @@
 use super::Style;
 use super::columns::{Columns, Numbers, WIDE};
 use super::fold::{self, Placed, Row};
-use super::label::{conditions, kind, label, source};
+use super::label::{conditions, kind, label};
 use super::text::shorten;
 use crate::plan::{Node, Plan, SortSpace, Trigger};
 use crate::report::Planned;
@@ -165,13 +165,13 @@ fn row_label(planned: &Planned, row: &Row) -> String {
         Row::Alike(tops) => {
             let sources = |top: &usize| {
                 let own = planned.plan.nodes.get(planned.facts.tree.subtree(*top)).unwrap_or(&[]);
-                own.iter().map(source).find(|source| !source.is_empty())
+                own.iter().find_map(|node| node.detail.relation.as_ref().or(node.detail.alias.as_ref()))
             };
             let first = tops.first().and_then(|&top| node(top));
             let size = tops.first().map_or(0, |&top| planned.facts.tree.subtree(top).len());
             let inside = if size > 1 { format!(" of {size} nodes each") } else { String::new() };
             let ends = match (tops.first().and_then(sources), tops.last().and_then(sources)) {
-                (Some(first), Some(last)) => format!("{first} …{}", last.replacen(" using", "", 1)),
+                (Some(first), Some(last)) => format!(" on {first} … {last}"),
                 _ => String::new(),
             };
             format!("{} × {}{inside}{ends}", count(tops.len() as f64), first.map_or(String::new(), kind))

@@ -56,15 +56,17 @@ pub(super) fn by_table<'a>(
     let mut tables: Vec<TableScan<'a>> = Vec::new();
     let mut known = HashMap::new();
     for scan in scans {
-        let root = ctx.relation(scan).and_then(|r| r.partition_root.as_ref());
         let parent = scan.parent.filter(|_| scan.relationship == Relationship::Member);
-        let place = parent.zip(root).map(|(parent, root)| (parent, &root.schema, &root.name));
+        let place = parent.zip(partitioned(ctx, scan));
         let sibling = place.and_then(|place| Some((place, *known.get(&place)?)));
         match sibling.and_then(|(place, index): (_, usize)| Some((place, tables.get_mut(index)?))) {
-            Some(((parent, schema, name), table)) => {
+            Some(((parent, (schema, name)), table)) => {
                 table.nodes.push(scan);
                 table.at = &ctx.plan.nodes[parent];
-                table.name = crate::sql::ident::qualified(schema, name);
+                table.name = match schema {
+                    Some(schema) => crate::sql::ident::qualified(schema, name),
+                    None => crate::sql::ident::quote(name),
+                };
             }
             None => {
                 known.extend(place.map(|place| (place, tables.len())));
@@ -73,6 +75,19 @@ pub(super) fn by_table<'a>(
         }
     }
     tables
+}
+
+/// The partitioned table that a scan reads a part of, by schema and name. Where the catalog is unknown it is what
+/// the server's numbering of aliases tells: `o_7` of relation `orders_2026_11` is a partition of what the statement
+/// calls `o`.
+fn partitioned<'a>(ctx: &PlanContext<'a>, scan: &'a Node) -> Option<(Option<&'a str>, &'a str)> {
+    if let Some(relation) = ctx.relation(scan) {
+        let root = relation.partition_root.as_ref()?;
+        return Some((Some(&root.schema), &root.name));
+    }
+    let parent = ctx.outer_alias(scan)?;
+    let (alias, relation) = (scan.detail.alias.as_deref()?, scan.detail.relation.as_deref()?);
+    (parent != alias && alias != relation).then_some((None, parent))
 }
 
 impl<'a> TableScan<'a> {

@@ -64,7 +64,7 @@ fn a_hundred_thousand_siblings_are_one_line() {
         let report = report(&whole(&root));
         for tree in trees(&report) {
             assert_eq!(tree.len(), 3, "{tree:#?}");
-            assert!(tree[2].contains("└─ 100,000 × Seq Scan on t0 … on t99999"), "{}", tree[2]);
+            assert!(tree[2].contains("└─ 100,000 × Seq Scan on t0 … t99999"), "{}", tree[2]);
         }
     });
 }

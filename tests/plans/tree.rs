@@ -120,10 +120,27 @@ fn partitions_are_one_line_but_the_hot_one() {
         shown(&format!(r#"[{{"Plan": {top}}}]"#).replace(r#""Relation Name": "", "#, ""), 80, false)
     };
     let tree = plan(1.0);
-    assert!(tree.contains("12.0 ms   120  └─ 12 × Seq Scan on orders_01 … on orders_12"), "{tree}");
+    assert!(tree.contains("12.0 ms   120  └─ 12 × Seq Scan on orders_01 … orders_12"), "{tree}");
     let tree = plan(50.0);
-    assert!(tree.contains("11.0 ms   110  ├─ 11 × Seq Scan on orders_01 … on orders_12"), "{tree}");
+    assert!(tree.contains("11.0 ms   110  ├─ 11 × Seq Scan on orders_01 … orders_12"), "{tree}");
     assert!(tree.contains("50.0 ms    10  └─ Seq Scan on orders_07"), "{tree}");
+}
+
+#[test]
+fn partitions_without_a_catalog_tell_one_story() {
+    let partition = |month: usize| {
+        let scan = node("Seq Scan", "Member", &format!("orders_2026_{month:02}"), 20.0, "");
+        let filter = format!(
+            r#""Alias": "o_{month}", "Filter": "(o_{month}.a = 1)", "Rows Removed by Filter": 90000, "Plans""#
+        );
+        scan.replace(r#""Plans""#, &filter)
+    };
+    let partitions: Vec<String> = (1..=12).map(partition).collect();
+    let top = node("Append", "Outer", "", 250.0, &partitions.join(","));
+    let plan = format!(r#"[{{"Plan": {top}}}]"#).replace(r#""Relation Name": "", "#, "");
+    let tree = shown(&plan, 80, false);
+    assert!(tree.contains("Append  ◀ f1\n"), "{tree}");
+    assert!(tree.contains("└─ 12 × Seq Scan on orders_2026_01 … orders_2026_12"), "{tree}");
 }
 
 #[test]
