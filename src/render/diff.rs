@@ -194,12 +194,11 @@ fn sections(comparison: &Comparison, was: &Planned, is: &Planned) -> Vec<Section
         _ => sections.push(Section { title, items: vec![item] }),
     };
     let (mut gone, mut new) = (Vec::new(), Vec::new());
+    let access = super::accesses::accesses(&comparison.changes, was, is, &spent);
+    access.into_iter().for_each(|item| add("access", item));
     for change in &comparison.changes {
         match change {
-            Change::AccessPath { at, spent } => {
-                let (one, other) = (method(was, at.base), method(is, at.head));
-                add("access", format!("{}: {one} → {other}{}", names.name(at.base), self::spent(spent)));
-            }
+            Change::AccessPath { .. } => {}
             Change::JoinOrder { base, head, .. } => {
                 add("join order", format!("{} → {}", order(was, base), order(is, head)));
             }
