@@ -4,7 +4,7 @@
 
 use super::label::{kind, label, source};
 use crate::compare::Term;
-use crate::plan::Node;
+use crate::plan::{Node, Relationship};
 use crate::report::Planned;
 use std::collections::HashSet;
 
@@ -46,8 +46,11 @@ impl<'a> Names<'a> {
     fn below(&self, id: usize) -> Vec<String> {
         let nodes = self.planned.plan.nodes.get(self.planned.facts.tree.subtree(id)).unwrap_or(&[]);
         let mut names: Vec<String> = Vec::new();
-        for name in
-            nodes.iter().take(LOOKED).filter(|node| reads(node)).filter_map(|node| self.relation(node))
+        for name in nodes
+            .iter()
+            .take(LOOKED)
+            .filter(|node| reads(node))
+            .filter_map(|node| partitioned(node).or_else(|| self.relation(node)))
         {
             if names.len() > NAMED {
                 break;
@@ -84,6 +87,14 @@ impl<'a> Names<'a> {
             true => format!("{kind} {name}"),
         }
     }
+}
+
+/// What the statement calls the table that a scan reads a partition of: the server numbers the aliases below it.
+fn partitioned(node: &Node) -> Option<String> {
+    let alias = node.detail.alias.as_deref().filter(|_| node.relationship == Relationship::Member)?;
+    let (parent, number) = alias.rsplit_once('_')?;
+    let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (numbered && node.detail.relation.as_deref() != Some(alias)).then(|| parent.to_owned())
 }
 
 /// The node's rows come from what it names.
