@@ -5,6 +5,7 @@
 
 use crate::capture::{Capture, Gap, Mode, Origin, Run};
 use crate::catalog::RelationKind;
+use crate::compare::{Side, compare};
 use crate::context::PlanContext;
 use crate::error::Result;
 use crate::facts::facts;
@@ -66,6 +67,21 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
         report.statements.push(entry);
     }
     rank(&mut report);
+    report
+}
+
+/// Analyses two plans of one statement and compares them: the one that was, and the one that is.
+pub fn compare_plans(base: (Origin, Plan), head: (Origin, Plan), config: &Config) -> Report {
+    let mut report = analyse_plans(vec![base, head], config);
+    let plans: Vec<&Planned> = report.statements.iter().filter_map(|s| s.plans.first()).collect();
+    let comparison = match plans[..] {
+        [base, head] => Some(compare(
+            Side { plan: &base.plan, facts: &base.facts },
+            Side { plan: &head.plan, facts: &head.facts },
+        )),
+        _ => None,
+    };
+    report.comparison = comparison;
     report
 }
 
@@ -234,7 +250,7 @@ fn access(ctx: &PlanContext, node: &crate::plan::Node) -> Option<String> {
     let relation = ctx.relation(node)?;
     let name = relation.qualified();
     let indexes: Vec<&str> = match node.kind.as_str() {
-        "Bitmap Heap Scan" => ctx.plan.subtree(node.id).filter_map(|n| n.detail.index.as_deref()).collect(),
+        "Bitmap Heap Scan" => ctx.subtree(node.id).iter().filter_map(|n| n.detail.index.as_deref()).collect(),
         _ => node.detail.index.as_deref().into_iter().collect(),
     };
     if !indexes.is_empty() {

@@ -74,7 +74,7 @@ pub struct Common {
     /// Findings and proposals only; no progress
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Every number behind a finding
+    /// Every number behind a finding, every node of a plan
     #[arg(long, short, global = true)]
     pub verbose: bool,
     /// Print help
@@ -162,12 +162,15 @@ pub struct Plan {
     /// Files that hold plans, with or without the frames of clients around them (- is standard input)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Compare two plans of one statement: the first plan of each of two FILEs, old and new
+    #[arg(long)]
+    pub diff: bool,
     /// The notation of the plans [default: what they look like]
     #[arg(long, value_enum, value_name = "NOTATION")]
     pub from: Option<From>,
     /// Instead of a report print the plans themselves, with other names and literals, fit to be shown in public:
     /// in EXPLAIN's text notation, or with --format json in its JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "diff")]
     pub anonymize: bool,
 }
 

@@ -11,6 +11,9 @@ use crate::sql::Statement;
 use crate::sql::condition::{Condition, condition};
 use crate::units::Millis;
 
+/// Levels above a node within which something stands for it. Nodes that only pass rows on are a few at most.
+pub const NEAR: usize = 100;
+
 /// One plan with everything known around it.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanContext<'a> {
@@ -98,14 +101,27 @@ impl<'a> PlanContext<'a> {
 
     /// Self time of a node and everything below it.
     pub fn subtree_time(&self, node: usize) -> Option<Millis> {
-        self.plan
-            .subtree(node)
-            .map(|n| self.facts_of(n.id).self_time)
-            .try_fold(Millis(0.0), |sum, t| t.map(|t| sum + t))
+        self.facts_of(node).subtree_time
     }
 
-    /// The nearest ancestor that is not one of `kinds`.
+    /// The direct children of a node, in order.
+    pub fn children(&self, node: usize) -> impl Iterator<Item = &'a Node> {
+        let plan = self.plan;
+        self.facts.tree.children(node).map(|child| &plan.nodes[child])
+    }
+
+    /// A node and everything below it, in pre-order.
+    pub fn subtree(&self, node: usize) -> &'a [Node] {
+        &self.plan.nodes[self.facts.tree.subtree(node)]
+    }
+
+    /// The node whose workers run this one, where there is such a Gather.
+    pub fn gather(&self, node: usize) -> Option<&'a Node> {
+        self.facts_of(node).gather.map(|gather| &self.plan.nodes[gather])
+    }
+
+    /// The nearest ancestor that is not one of `kinds`, which all pass rows on: a few levels up at most.
     pub fn above(&self, node: usize, kinds: &[&str]) -> Option<&'a Node> {
-        self.plan.ancestors(node).find(|n| !kinds.contains(&n.kind.as_str()))
+        self.plan.ancestors(node).take(NEAR).find(|n| !kinds.contains(&n.kind.as_str()))
     }
 }

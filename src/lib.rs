@@ -8,6 +8,7 @@ pub mod app;
 pub mod capture;
 pub mod catalog;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod context;
 pub mod error;

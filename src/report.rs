@@ -4,6 +4,7 @@
 
 use crate::capture::{Gap, Mode, Origin};
 use crate::catalog::ServerInfo;
+use crate::compare::Comparison;
 use crate::facts::Facts;
 use crate::finding::{Finding, Severity};
 use crate::plan::Plan;
@@ -21,6 +22,8 @@ pub struct Report {
     pub proposals: Vec<Judged>,
     pub skipped: Vec<Skipped>,
     pub gaps: Vec<Gap>,
+    /// The plan of the first statement against that of the second, where two were to be compared.
+    pub comparison: Option<Comparison>,
 }
 
 /// One statement with its plans.

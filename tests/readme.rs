@@ -49,10 +49,15 @@ fn console_blocks(readme: &str) -> Vec<Shown> {
     shown
 }
 
-/// Lines that must be printed as shown: not the plan itself, whose shape is the planner's, major by major.
+/// Lines that must be printed as shown: not the plan itself, whose shape is the planner's, major by major, and whose
+/// columns follow what is in it.
 fn told(line: &str) -> bool {
     let line = line.trim();
-    !line.is_empty() && line != "…" && !line.contains('└') && !line.ends_with("  Limit")
+    !line.is_empty()
+        && line != "…"
+        && !line.contains('└')
+        && !line.ends_with("  Limit")
+        && !line.ends_with("  node")
 }
 
 /// A line without what differs between machines: digits, bars, the width of gaps, the number of a unit.

@@ -7,7 +7,7 @@ mod shape;
 mod stops;
 mod time;
 
-use crate::plan::{Buffers, Node, Plan};
+use crate::plan::{Buffers, Node, Plan, Tree};
 use crate::units::{Blocks, Millis, Ratio, Rows};
 use shape::{Shape, is_plain};
 use time::Debit;
@@ -16,6 +16,8 @@ use time::Debit;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
     pub nodes: Vec<NodeFacts>,
+    /// Children and subtrees, found without searching.
+    pub tree: Tree,
     /// The time all shares refer to: `Execution Time`, else the root's time, else auto_explain's duration. `None`
     /// without timing.
     pub execution: Option<Millis>,
@@ -26,6 +28,8 @@ pub struct Facts {
 pub struct NodeFacts {
     /// Rows that came out, over all loops and processes: rows × loops.
     pub rows_total: Option<Rows>,
+    /// Planned rows × loops: what the planner would have expected of as many loops. `None` as `estimate_error`.
+    pub rows_planned_total: Option<Rows>,
     /// Rows that filters of this node discarded, over all loops and processes (filter, join filter, recheck).
     pub rows_removed_total: Option<Rows>,
     /// removed / (removed + emitted), by the filter and the index recheck, not by join filters.
@@ -40,6 +44,8 @@ pub struct NodeFacts {
     pub self_bound: Option<Millis>,
     /// The node's time could not be split exactly (several consumers of a CTE or InitPlan, no per-worker figures).
     pub self_time_is_shared: bool,
+    /// Self time of this node and everything below it. `None` where one of them was not timed or never ran.
+    pub subtree_time: Option<Millis>,
     /// self_time / execution.
     pub self_share: Option<Ratio>,
     /// Actual rows per loop / planned rows: above 1 the planner guessed too low. `None` where the comparison
@@ -48,6 +54,8 @@ pub struct NodeFacts {
     /// The node was (or may have been) stopped before its last row: below a LIMIT, in a semi or anti join's
     /// inner side, in an EXISTS subplan, on the side of a Merge Join that was not exhausted.
     pub stopped_early: bool,
+    /// The Gather or Gather Merge whose workers run this node.
+    pub gather: Option<usize>,
     /// Block counters of this node alone: its own minus its children's.
     pub self_buffers: Option<Buffers>,
 }
@@ -62,7 +70,8 @@ pub fn facts(plan: &Plan) -> Facts {
     let execution = plan.execution_time.or(root_time).or(plan.duration);
     let derived = times.exclusive.into_iter().zip(stopped).zip(buffers);
     let nodes = plan.nodes.iter().zip(derived).map(|(node, ((exclusive, stopped_early), self_buffers))| {
-        let mut facts = NodeFacts { stopped_early, self_buffers, ..rows(node) };
+        let gather = shape.gather[node.id];
+        let mut facts = NodeFacts { stopped_early, self_buffers, gather, ..rows(node) };
         if let Some(exclusive) = exclusive {
             let self_time = exclusive.slowest();
             facts.total_cpu = time::total(node).map(Millis);
@@ -74,7 +83,19 @@ pub fn facts(plan: &Plan) -> Facts {
         }
         facts
     });
-    Facts { nodes: nodes.collect(), execution }
+    let mut nodes: Vec<NodeFacts> = nodes.collect();
+    subtree_times(plan, &mut nodes);
+    Facts { nodes, tree: shape.tree, execution }
+}
+
+/// Sums self times from the leaves up.
+fn subtree_times(plan: &Plan, nodes: &mut [NodeFacts]) {
+    nodes.iter_mut().for_each(|facts| facts.subtree_time = facts.self_time);
+    for node in plan.nodes.iter().rev() {
+        let Some(parent) = node.parent else { continue };
+        let below = nodes[node.id].subtree_time;
+        nodes[parent].subtree_time = nodes[parent].subtree_time.zip(below).map(|(own, below)| own + below);
+    }
 }
 
 /// What follows from the rows of one node.
@@ -92,6 +113,7 @@ fn rows(node: &Node) -> NodeFacts {
     let estimate = node.estimate.filter(|_| counts_rows);
     NodeFacts {
         rows_total: Some(ran.rows * ran.loops),
+        rows_planned_total: estimate.map(|estimate| estimate.rows * ran.loops),
         rows_removed_total: removed.map(|rows| Rows(rows * ran.loops)),
         removed_share: fetched.and_then(|removed| Ratio::of(removed, removed + ran.rows.0)),
         estimate_error: estimate.and_then(|estimate| Ratio::of(ran.rows.0, estimate.rows.0)),

@@ -1,17 +1,18 @@
 //! What follows from a plan's tree alone: subtree ends, the Gather above a node, who scans which CTE.
 
-use crate::plan::{Node, Plan, Relationship};
+use crate::plan::{Node, Plan, Relationship, Tree};
 use std::collections::HashMap;
 
 /// The tree, prepared once.
 pub(super) struct Shape {
-    /// One past the last node of each subtree.
-    pub(super) end: Vec<usize>,
+    pub(super) tree: Tree,
     /// The Gather or Gather Merge whose workers run this node.
     pub(super) gather: Vec<Option<usize>>,
     /// The nearest Append or Merge Append above, in the same subplan.
     pub(super) append: Vec<Option<usize>>,
     pub(super) children: Vec<Vec<usize>>,
+    /// The inner child of each node that has one.
+    pub(super) inner: Vec<Option<usize>>,
     /// For each CTE subplan, the scans that read it, in pre-order.
     pub(super) cte_scans: Vec<(usize, Vec<usize>)>,
     /// The InitPlans that are no CTE.
@@ -39,20 +40,18 @@ pub(super) fn is_plain(node: &Node) -> bool {
 impl Shape {
     pub(super) fn of(plan: &Plan) -> Shape {
         let count = plan.nodes.len();
-        let mut end: Vec<usize> = (1..=count).collect();
-        for node in plan.nodes.iter().rev() {
-            if let Some(parent) = node.parent {
-                end[parent] = end[parent].max(end[node.id]);
-            }
-        }
         let mut gather = vec![None; count];
         let mut append = vec![None; count];
         let mut init_plans = Vec::new();
         let mut children = vec![Vec::new(); count];
+        let mut inner = vec![None; count];
         for node in &plan.nodes {
             let Some(parent) = node.parent else { continue };
             let above = &plan.nodes[parent];
             children[parent].push(node.id);
+            if node.relationship == Relationship::Inner && inner[parent].is_none() {
+                inner[parent] = Some(node.id);
+            }
             gather[node.id] = match node.relationship {
                 Relationship::Outer if is_gather(above) => Some(parent),
                 _ => gather[parent],
@@ -65,18 +64,19 @@ impl Shape {
                 init_plans.push(node.id);
             }
         }
-        let cte_scans = cte_scans(plan, &end);
-        Shape { end, gather, append, children, cte_scans, init_plans }
+        let tree = Tree::of(plan);
+        let cte_scans = cte_scans(plan, &tree);
+        Shape { tree, gather, append, children, inner, cte_scans, init_plans }
     }
 
     pub(super) fn contains(&self, top: usize, id: usize) -> bool {
-        (top..self.end[top]).contains(&id)
+        self.tree.subtree(top).contains(&id)
     }
 }
 
 /// Resolves every CTE Scan to the nearest CTE of its name, as SQL does: a name is visible below the node that
 /// owns the WITH list, but not inside the CTE itself.
-fn cte_scans(plan: &Plan, end: &[usize]) -> Vec<(usize, Vec<usize>)> {
+fn cte_scans(plan: &Plan, tree: &Tree) -> Vec<(usize, Vec<usize>)> {
     let mut found: Vec<(usize, Vec<usize>)> = Vec::new();
     let mut owned: HashMap<usize, Vec<usize>> = HashMap::new();
     for node in &plan.nodes {
@@ -88,7 +88,7 @@ fn cte_scans(plan: &Plan, end: &[usize]) -> Vec<(usize, Vec<usize>)> {
     let mut visible: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut owners: Vec<usize> = Vec::new();
     for node in &plan.nodes {
-        while let Some(owner) = owners.pop_if(|&mut owner| end[owner] <= node.id) {
+        while let Some(owner) = owners.pop_if(|&mut owner| tree.end(owner) <= node.id) {
             for &index in &owned[&owner] {
                 let name = cte_name(&plan.nodes[found[index].0]).unwrap_or_default();
                 visible.entry(name).or_default().pop();
@@ -103,7 +103,7 @@ fn cte_scans(plan: &Plan, end: &[usize]) -> Vec<(usize, Vec<usize>)> {
         }
         let name = node.detail.cte.as_deref().filter(|_| node.kind == "CTE Scan");
         let candidates = name.and_then(|name| visible.get(name)).into_iter().flatten();
-        let outside = |&&index: &&usize| !(found[index].0..end[found[index].0]).contains(&node.id);
+        let outside = |&&index: &&usize| !tree.subtree(found[index].0).contains(&node.id);
         if let Some(&index) = candidates.rev().find(outside) {
             found[index].1.push(node.id);
         }

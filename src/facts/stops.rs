@@ -39,7 +39,12 @@ pub(super) fn stopped_early(plan: &Plan, shape: &Shape) -> Vec<bool> {
                         Stop::No
                     }
                 }
-                _ => below(plan, &shape.children[parent], &plan.nodes[parent], stops[parent], node),
+                _ => below(
+                    shape.inner[parent].map(|id| &plan.nodes[id]),
+                    &plan.nodes[parent],
+                    stops[parent],
+                    node,
+                ),
             };
         }
         let is_cte = |&&child: &&usize| cte_name(&plan.nodes[child]).is_some();
@@ -58,8 +63,8 @@ fn of_cte(plan: &Plan, stops: &[Stop], node: &Node, scans: &[usize]) -> Stop {
     if read.all(|&scan| stops[scan] != Stop::No) { Stop::Last } else { Stop::No }
 }
 
-/// How `child` may be cut short by `node`, which itself may be cut short as `stop` says.
-fn below(plan: &Plan, siblings: &[usize], node: &Node, stop: Stop, child: &Node) -> Stop {
+/// How `child` may be cut short by `node`, which itself may be cut short as `stop` says; `hash` is its inner child.
+fn below(hash: Option<&Node>, node: &Node, stop: Stop, child: &Node) -> Stop {
     let inherited = match node.kind.as_str() {
         "Sort" | "Hash" | "Bitmap Heap Scan" | "BitmapAnd" | "BitmapOr" | "ModifyTable" => Stop::No,
         "Aggregate" | "SetOp" if node.detail.strategy.as_deref() != Some("Sorted") => Stop::No,
@@ -84,9 +89,11 @@ fn below(plan: &Plan, siblings: &[usize], node: &Node, stop: Stop, child: &Node)
         },
         // An empty hash table ends the join at once where unmatched outer rows are not wanted.
         "Hash Join" if outer && matches!(join, "Inner" | "Semi" | "Right" | "Right Anti" | "Right Semi") => {
-            let mut others = siblings.iter().map(|&id| &plan.nodes[id]);
-            let hash = others.find(|other| other.relationship == Relationship::Inner);
-            if hash.and_then(Node::ran).is_some_and(|ran| ran.rows.0 == 0.0) { Stop::Last } else { Stop::No }
+            if hash.and_then(Node::ran).is_some_and(|ran| ran.rows.0 == 0.0) {
+                Stop::Last
+            } else {
+                Stop::No
+            }
         }
         _ => Stop::No,
     };

@@ -12,6 +12,7 @@ mod json;
 mod json_lexer;
 mod paste;
 mod text;
+mod tree;
 mod write;
 mod xml;
 mod yaml;
@@ -19,6 +20,7 @@ mod yaml;
 pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, SortSpace, Storage, Wal};
 pub use json::read_json;
 pub use paste::{Found, Notation, Reading, find, read, read_text, sniff};
+pub use tree::Tree;
 pub use write::{write_json, write_json_list, write_text};
 pub use xml::read_xml;
 pub use yaml::read_yaml;
@@ -218,7 +220,7 @@ impl Plan {
         self.nodes.first()
     }
 
-    /// The direct children of `id`, in order.
+    /// The direct children of `id`, in order. It walks the whole subtree: who asks for many nodes has a [`Tree`].
     pub fn children(&self, id: usize) -> impl Iterator<Item = &Node> {
         self.nodes[id + 1..]
             .iter()

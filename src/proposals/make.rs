@@ -31,15 +31,14 @@ pub fn propose(
             match make(ctx, remedy) {
                 Ok(mut proposal) => match proposals.iter_mut().find(|p| same(p, &proposal)) {
                     Some(known) => {
-                        proposal.answers.clone_from(&known.answers);
-                        if !proposal.answers.contains(&(first + i)) {
-                            proposal.answers.push(first + i);
+                        // Findings come in order: a second remedy of the same one has answered it already.
+                        if known.answers.last() != Some(&(first + i)) {
+                            known.answers.push(first + i);
                         }
                         // One setting for all: the largest is enough for each.
                         if proposal.size > known.size {
+                            std::mem::swap(&mut proposal.answers, &mut known.answers);
                             *known = proposal;
-                        } else {
-                            known.answers = proposal.answers;
                         }
                     }
                     None => {

@@ -2,6 +2,7 @@
 //!
 //! Refuses to leave a key out: a reader finds every key in every report.
 
+use super::json_comparison::JsonComparison;
 use crate::capture::{Gap, Mode, Origin};
 use crate::finding::{Confidence, Evidence, Severity};
 use crate::plan::{Buffers, Node};
@@ -40,6 +41,8 @@ struct Document {
     skipped: Vec<JsonSkipped>,
     gaps: Vec<Gap>,
     summary: Summary,
+    /// `plan --diff`: the plan of `s1` (side `base`) against that of `s2` (side `head`).
+    comparison: Option<JsonComparison>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -248,8 +251,8 @@ impl Document {
                 version: s.version.clone(),
                 database: s.database.clone(),
             }),
-            statements: report.statements.iter().enumerate().map(|(i, s)| statement(i, s)).collect(),
-            findings: (0..report.findings.len()).map(|i| finding(report, i)).collect(),
+            statements: statements(report),
+            findings: findings(report),
             proposals: report.proposals.iter().enumerate().map(|(i, p)| proposal(i, p)).collect(),
             skipped: report
                 .skipped
@@ -258,8 +261,20 @@ impl Document {
                 .collect(),
             gaps: report.gaps.clone(),
             summary: Summary { errors: summary.errors, warnings: summary.warnings, infos: summary.infos },
+            comparison: JsonComparison::of(report),
         }
     }
+}
+
+fn statements(report: &Report) -> Vec<JsonStatement> {
+    let mut statements: Vec<JsonStatement> =
+        report.statements.iter().enumerate().map(|(i, s)| statement(i, s)).collect();
+    if report.comparison.is_some() {
+        for (statement, side) in statements.iter_mut().zip(["base", "head"]) {
+            statement.plans.iter_mut().for_each(|plan| plan.side = Some(side.to_owned()));
+        }
+    }
+    statements
 }
 
 fn statement(index: usize, statement: &Statement) -> JsonStatement {
@@ -331,9 +346,18 @@ fn blocks(buffers: Buffers) -> JsonBlocks {
     }
 }
 
-fn finding(report: &Report, index: usize) -> JsonFinding {
+fn findings(report: &Report) -> Vec<JsonFinding> {
+    let mut answered: Vec<Vec<String>> = vec![Vec::new(); report.findings.len()];
+    for (index, judged) in report.proposals.iter().enumerate() {
+        for &answer in &judged.proposal.answers {
+            answered.get_mut(answer).into_iter().for_each(|list| list.push(proposal_id(index)));
+        }
+    }
+    answered.into_iter().enumerate().map(|(index, proposals)| finding(report, index, proposals)).collect()
+}
+
+fn finding(report: &Report, index: usize, proposals: Vec<String>) -> JsonFinding {
     let finding = &report.findings[index];
-    let answered = report.proposals.iter().enumerate().filter(|(_, p)| p.proposal.answers.contains(&index));
     let origin = &report.statements[finding.at.statement].origin;
     JsonFinding {
         id: finding_id(index),
@@ -354,7 +378,7 @@ fn finding(report: &Report, index: usize) -> JsonFinding {
         help: finding.help.clone(),
         evidence: finding.evidence.clone(),
         saves_ms: finding.saves.map(|s| s.0),
-        proposals: answered.map(|(i, _)| proposal_id(i)).collect(),
+        proposals,
     }
 }
 

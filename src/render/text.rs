@@ -2,7 +2,7 @@
 //!
 //! Refuses to repeat: what the tree shows is not said again in words.
 
-use super::{Style, overview, tree};
+use super::{Style, diff, overview, tree};
 use crate::capture::{Mode, OriginKind};
 use crate::finding::{Finding, Severity};
 use crate::plan::Plan;
@@ -12,6 +12,7 @@ use crate::report::{Judged, Report, Statement};
 use crate::units::{Bytes, Millis};
 use crate::words::{count, counted, duration, size, times};
 use anstyle::{AnsiColor, Style as Ansi};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use tabled::builder::Builder;
 use tabled::settings::Style as TableStyle;
@@ -20,10 +21,15 @@ use tabled::settings::{Alignment, Modify, Padding};
 
 /// Lines of a statement that are shown; the rest is counted.
 const SHOWN_LINES: usize = 12;
+/// Findings of a statement that are told in full; the rest is counted.
+const SHOWN_FINDINGS: usize = 20;
 
 /// The report as text.
 pub fn render(report: &Report, style: &Style) -> String {
     let mut out = String::new();
+    if let Some(text) = diff::diff(report, style) {
+        return text;
+    }
     for (index, statement) in report.statements.iter().enumerate() {
         self::statement(&mut out, report, index, statement, style);
     }
@@ -58,16 +64,25 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
         out.push('\n');
     }
     for (run, planned) in statement.plans.iter().enumerate() {
-        let here = |f: &Finding| f.at.statement == index && f.at.run == run;
-        let marks = |node: usize| {
-            let at = |(_, f): &(usize, &Finding)| here(f) && f.at.node == Some(node);
-            report.findings.iter().enumerate().filter(at).map(|(i, _)| format!("f{}", i + 1)).collect()
-        };
         if !style.quiet {
+            let mut marks = tree::Marks::new();
+            let here = |f: &Finding| f.at.statement == index && f.at.run == run;
+            for (number, found) in report.findings.iter().enumerate().filter(|(_, f)| here(f)) {
+                if let Some(node) = found.at.node {
+                    let mark = marks.entry(node).or_default();
+                    mark.names.push(format!("f{}", number + 1));
+                    if number < SHOWN_FINDINGS {
+                        mark.told.extend([found.what.clone(), found.why.clone()]);
+                    }
+                }
+            }
             for line in tree::lines(planned, &marks, style) {
                 let _ = writeln!(out, "{}", line.trim_end());
             }
-            let _ = writeln!(out, "{}", timing(planned));
+            let timing = timing(planned);
+            if !timing.is_empty() {
+                let _ = writeln!(out, "{timing}");
+            }
             if let Some(why) = &planned.not_executed {
                 let _ =
                     writeln!(out, "{}", bold(style, &format!("not executed, so these are estimates: {why}")));
@@ -75,9 +90,17 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
             out.push('\n');
         }
     }
-    for (number, found) in report.findings.iter().enumerate().filter(|(_, f)| f.at.statement == index) {
-        let answered = report.proposals.iter().any(|j| j.proposal.answers.contains(&number));
-        finding(out, number, found, answered, style);
+    let answers = report.proposals.iter().flat_map(|judged| &judged.proposal.answers);
+    let answered: HashSet<usize> = answers.copied().collect();
+    let mine = || report.findings.iter().enumerate().filter(|(_, f)| f.at.statement == index);
+    let most = if style.verbose { usize::MAX } else { SHOWN_FINDINGS };
+    for (number, found) in mine().take(most) {
+        finding(out, number, found, answered.contains(&number), style);
+    }
+    let more = mine().skip(most).count();
+    if more > 0 {
+        let _ =
+            writeln!(out, "… {} with less to recover: -v shows them\n", counted(more as f64, "more finding"));
     }
     for note in &statement.notes {
         let _ = writeln!(out, "{}", wrap(note, style.width, "", "  "));

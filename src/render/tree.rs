@@ -1,147 +1,279 @@
 //! The plan as a tree of lines: where the time went, rows seen against rows expected, the guilty node marked.
 //!
-//! Refuses to wrap: a line that does not fit is cut with an ellipsis.
+//! Refuses to wrap: a line that does not fit is cut with an ellipsis. Colour only repeats what characters say.
 
 use super::Style;
-use crate::plan::{Execution, Node, Plan, Relationship};
+use super::columns::{Columns, Numbers, WIDE};
+use super::fold::{self, Placed, Row};
+use super::label::{conditions, kind, label};
+use super::text::shorten;
+use crate::plan::{Node, Plan, SortSpace, Trigger};
 use crate::report::Planned;
-use crate::words::{count, duration, times};
+use crate::units::{Bytes, Millis};
+use crate::words::{count, counted, duration, size};
 use anstyle::{AnsiColor, Style as Ansi};
+use std::collections::HashMap;
 
-/// Eighths of a cell, for bars finer than a character.
-const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
-const BAR_CELLS: usize = 6;
-/// Estimates off by less than this go unmentioned.
-const NOTABLE_ERROR: f64 = 10.0;
+/// Columns that the label of the deepest node keeps.
+const LABEL: usize = 24;
+/// With less room than this a condition says nothing.
+const CONDITION: usize = 24;
+/// Lines that a tree may take with the conditions of its marked nodes.
+const SCREEN: usize = 60;
+/// Findings named at one node.
+const MARKS: usize = 4;
+/// Nodes that a plan in one line names.
+const CHAIN: usize = 16;
+/// What takes less of the execution than this beside the nodes has no line.
+const BESIDE: f64 = 0.1;
+/// Planning quicker than this is only in the line of totals: nobody waits for it.
+const PLANNING_MS: f64 = 1.0;
 
-/// The lines of a plan; `marks` name the findings at a node.
-pub(super) fn lines(planned: &Planned, marks: &dyn Fn(usize) -> Vec<String>, style: &Style) -> Vec<String> {
-    let plan = &planned.plan;
-    let mut lines = vec![header(planned)];
-    let mut open: Vec<bool> = Vec::new();
-    for node in &plan.nodes {
-        let depth = plan.ancestors(node.id).count();
-        let last = node.parent.is_none_or(|p| plan.children(p).last().is_some_and(|c| c.id == node.id));
-        open.truncate(depth);
-        let mut branch: String = open.iter().skip(1).map(|more| if *more { "│  " } else { "   " }).collect();
-        if depth > 0 {
-            branch.push_str(if last { "└─ " } else { "├─ " });
-        }
-        open.push(!last);
-        let marks = marks(node.id);
-        let mark = if marks.is_empty() { String::new() } else { format!("  ◀ {}", marks.join(", ")) };
-        let text = format!("{}  {branch}{}", columns(planned, node), label(node));
+/// The findings at each marked node.
+pub(super) type Marks = HashMap<usize, Mark>;
+
+/// The findings at one node.
+#[derive(Debug, Default)]
+pub(super) struct Mark {
+    /// What they are called below the tree.
+    pub(super) names: Vec<String>,
+    /// What they say there, so that it is not said twice.
+    pub(super) told: Vec<String>,
+}
+
+/// The lines of a plan.
+pub(super) fn lines(planned: &Planned, marks: &Marks, style: &Style) -> Vec<String> {
+    let rows = fold::rows(planned, &|id| marks.contains_key(&id), style.verbose);
+    let mut numbers: Vec<Numbers> = rows.iter().map(|placed| Numbers::of(planned, &placed.row)).collect();
+    let beside = beside(planned);
+    numbers.extend(beside.iter().map(|(numbers, _)| numbers.clone()));
+    let columns = Columns::fit(planned, &numbers, style.width);
+    let deepest = rows.iter().map(|placed| placed.depth).max().unwrap_or(0);
+    let mut branch = Branch::fit(style.width.saturating_sub(columns.width() + LABEL), deepest);
+    let mut lines = vec![format!("{}node", columns.header())];
+    let mut spent = 0;
+    for (index, (placed, numbers)) in rows.iter().zip(&numbers).enumerate() {
+        let parent = rows.get(index + 1).is_some_and(|next| next.depth > placed.depth);
+        let front = format!("{}{}", columns.cells(numbers), branch.step(placed));
+        let below = format!("{:width$}{}", "", branch.below(placed, parent), width = columns.width());
+        let own = match placed.row {
+            Row::Node(id) => planned.plan.nodes.get(id),
+            _ => None,
+        };
+        let found = own.and_then(|node| marks.get(&node.id));
+        let mark = found.map_or(String::new(), |found| mark(&found.names));
         // The label gives way, never the mark.
-        let line = format!("{}{mark}", cut(&text, style.width.saturating_sub(mark.chars().count())));
-        lines.push(match marks.is_empty() || !style.color {
-            true => line,
-            false => {
-                let bold = Ansi::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
-                format!("{bold}{line}{bold:#}")
+        let text = format!("{front}{}", row_label(planned, &placed.row));
+        let mut line = format!("{}{mark}", shorten(&text, style.width.saturating_sub(mark.chars().count())));
+        let said = own.map_or(Vec::new(), conditions);
+        let room = style.width.saturating_sub(line.chars().count() + 2);
+        let beside = style.width >= WIDE && room >= CONDITION && !said.is_empty();
+        if beside {
+            let said: Vec<String> = said.iter().map(|(name, text)| format!("{name}: {text}")).collect();
+            line.push_str(&format!("  {}", shorten(&said.join("; "), room)));
+        }
+        lines.push(painted(line, found.is_some(), own.is_none(), style));
+        let room = if style.verbose { said.len() } else { SCREEN.saturating_sub(rows.len() + spent) };
+        if style.verbose || found.is_some() {
+            let told =
+                |text: &str| found.is_some_and(|found| found.told.iter().any(|told| told.contains(text)));
+            for (name, text) in said.iter().filter(|(_, text)| !beside && !told(text)).take(room) {
+                spent += 1;
+                lines.push(shorten(&format!("{below}{name}: {text}"), style.width));
             }
-        });
+        }
+        if style.verbose {
+            let workers = own.into_iter().flat_map(workers);
+            lines.extend(workers.map(|worker| shorten(&format!("{below}{worker}"), style.width)));
+        }
+    }
+    for (numbers, label) in &beside {
+        lines.push(shorten(&format!("{}{label}", columns.cells(numbers)), style.width));
     }
     lines
 }
 
-fn header(planned: &Planned) -> String {
-    match planned.plan.analyzed() {
-        true => format!("{:<6} {:>9} {:>10} {:>11}  node", "share", "self time", "rows", "vs planned"),
-        false => format!("{:>12} {:>11}  node", "cost", "rows"),
-    }
+fn mark(names: &[String]) -> String {
+    let more = if names.len() > MARKS { ", …" } else { "" };
+    let named: Vec<&str> = names.iter().take(MARKS).map(String::as_str).collect();
+    format!("  ◀ {}{more}", named.join(", "))
 }
 
-fn columns(planned: &Planned, node: &Node) -> String {
-    let facts = &planned.facts.nodes[node.id];
-    let estimate = |f: fn(&crate::plan::Estimate) -> f64| node.estimate.as_ref().map(f);
-    if !planned.plan.analyzed() {
-        let cost = estimate(|e| e.total_cost.0).map_or(String::new(), |c| count(c.round()));
-        let rows = estimate(|e| e.rows.0).map_or(String::new(), count);
-        return format!("{cost:>12} {rows:>11}");
-    }
-    if node.execution == Execution::NeverRan {
-        return format!("{:<6} {:>9} {:>10} {:>11}", "", "never ran", "", "");
-    }
-    let share = facts.self_share.map_or(0.0, |s| s.0.clamp(0.0, 1.0));
-    let time = facts.self_time.map_or("?".to_owned(), |t| duration(crate::units::Millis(t.0.max(0.0))));
-    let rows = facts.rows_total.map_or(String::new(), |r| count(r.0));
-    let error = facts.estimate_error.map(|e| e.0).filter(|_| !facts.stopped_early);
-    let planned = match error {
-        Some(e) if e >= NOTABLE_ERROR => format!("{} more", times(e)),
-        Some(e) if e > 0.0 && e <= 1.0 / NOTABLE_ERROR => format!("{} less", times(1.0 / e)),
-        _ => String::new(),
+fn painted(line: String, marked: bool, folded: bool, style: &Style) -> String {
+    let ansi = match (marked, folded) {
+        (true, _) => Ansi::new().bold().fg_color(Some(AnsiColor::Yellow.into())),
+        (false, true) => Ansi::new().dimmed(),
+        _ => return line,
     };
-    format!("{} {time:>9} {rows:>10} {planned:>11}", bar(share))
+    if style.color { format!("{ansi}{line}{ansi:#}") } else { line }
 }
 
-fn bar(share: f64) -> String {
-    let eighths = (share * (BAR_CELLS * 8) as f64).round() as usize;
-    (0..BAR_CELLS).map(|cell| EIGHTHS[eighths.saturating_sub(cell * 8).min(8)]).collect()
+/// The lines in front of labels, which say what hangs below what.
+struct Branch {
+    /// Characters for each level.
+    step: usize,
+    /// Levels that are drawn; those above are only counted.
+    levels: usize,
+    /// For each depth, whether a sibling of the row there follows.
+    open: Vec<bool>,
 }
 
-/// A plan in one line: what each node is made from follows it.
-pub(super) fn line(plan: &Plan) -> String {
-    plan.root().map_or(String::new(), |root| line_from(plan, root))
-}
+impl Branch {
+    /// Levels as wide as `room` allows for the deepest.
+    fn fit(room: usize, deepest: usize) -> Branch {
+        let step = (1..=3).rev().find(|step| deepest * step <= room).unwrap_or(1);
+        Branch { step, levels: (room / step).max(8), open: Vec::new() }
+    }
 
-fn line_from(plan: &Plan, node: &Node) -> String {
-    let children: Vec<String> = plan.children(node.id).map(|child| line_from(plan, child)).collect();
-    match &children[..] {
-        [] => label(node),
-        [only] => format!("{} ← {only}", label(node)),
-        more => format!("{} ← ({})", label(node), more.join(", ")),
-    }
-}
-
-/// What a node is, in the words of EXPLAIN's text format.
-fn label(node: &Node) -> String {
-    let d = &node.detail;
-    let mut text = match (&node.relationship, &node.subplan_name) {
-        (Relationship::InitPlan | Relationship::SubPlan, Some(name)) => format!("{name}: {}", node.kind),
-        _ => node.kind.clone(),
-    };
-    if let Some(operation) = &d.operation {
-        text = text.replace("ModifyTable", operation);
-    }
-    if d.parallel_aware == Some(true) {
-        text = format!("Parallel {text}");
-    }
-    if let Some(kind) = d.join_type.as_deref().filter(|k| *k != "Inner") {
-        text = format!("{text} ({kind})");
-    }
-    if let Some(index) = &d.index {
-        text.push_str(&format!(" using {index}"));
-    }
-    let what = [&d.relation, &d.cte, &d.function].into_iter().flatten().next();
-    if let Some(what) = what {
-        text.push_str(&format!(" on {what}"));
-        if let Some(alias) = d.alias.as_ref().filter(|a| *a != what) {
-            text.push_str(&format!(" {alias}"));
+    fn step(&mut self, placed: &Placed) -> String {
+        self.open.truncate(placed.depth);
+        self.open.push(!placed.last);
+        let connector = if placed.last { "└─ " } else { "├─ " };
+        match placed.depth {
+            0 => String::new(),
+            depth => format!("{}{}", self.above(depth - 1), self.part(connector)),
         }
     }
-    if let Some(removed) =
-        node.ran().and_then(|r| Some(d.rows_removed_by_filter? * r.loops)).filter(|r| *r > 0.0)
-    {
-        text.push_str(&format!(", {} discarded", count(removed)));
+
+    /// In front of a line that says more of the same row; `parent` where rows hang below it.
+    fn below(&self, placed: &Placed, parent: bool) -> String {
+        format!("{}{}", self.above(placed.depth), if parent { "│  " } else { "   " })
     }
-    if let Some(removed) =
-        node.ran().and_then(|r| Some(d.rows_removed_by_join_filter? * r.loops)).filter(|r| *r > 0.0)
-    {
-        text.push_str(&format!(", {} pairs discarded", count(removed)));
+
+    /// The levels from 1 to `depth`.
+    fn above(&self, depth: usize) -> String {
+        let hidden = (depth + 1).saturating_sub(self.levels);
+        let level = |open: &bool| self.part(if *open { "│  " } else { "   " });
+        let drawn: String = self.open.iter().take(depth + 1).skip(1 + hidden).map(level).collect();
+        if hidden > 0 { format!("⋯{} {drawn}", depth + 1) } else { drawn }
     }
-    if let Some(loops) = node.ran().map(|r| r.loops).filter(|l| *l > 1.0 && node.workers.is_empty()) {
-        text.push_str(&format!(", {} loops", count(loops)));
+
+    fn part(&self, text: &str) -> String {
+        match self.step {
+            3 => text.to_owned(),
+            2 => text.chars().take(1).chain([' ']).collect(),
+            _ => text.chars().take(1).collect(),
+        }
     }
-    if let (Some(planned), Some(launched)) = (node.workers_planned, node.workers_launched) {
-        text.push_str(&format!(", {launched} of {planned} workers"));
-    }
-    text
 }
 
-/// At most `width` columns, counted as characters.
-fn cut(text: &str, width: usize) -> String {
-    match text.chars().count() > width {
-        true => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
-        false => text.to_owned(),
+fn row_label(planned: &Planned, row: &Row) -> String {
+    let node = |id: usize| planned.plan.nodes.get(id);
+    match row {
+        Row::Node(id) => node(*id).map_or(String::new(), |node| format!("{}{}", label(node), counts(node))),
+        Row::Folded(nodes) => format!("⋮ {}", counted(nodes.len() as f64, "node")),
+        Row::Alike(tops) => {
+            let sources = |top: &usize| {
+                let own = planned.plan.nodes.get(planned.facts.tree.subtree(*top)).unwrap_or(&[]);
+                own.iter().find_map(|node| node.detail.relation.as_ref().or(node.detail.alias.as_ref()))
+            };
+            let first = tops.first().and_then(|&top| node(top));
+            let size = tops.first().map_or(0, |&top| planned.facts.tree.subtree(top).len());
+            let inside = if size > 1 { format!(" of {size} nodes each") } else { String::new() };
+            let ends = match (tops.first().and_then(sources), tops.last().and_then(sources)) {
+                (Some(first), Some(last)) => format!(" on {first} … {last}"),
+                _ => String::new(),
+            };
+            format!("{} × {}{inside}{ends}", count(tops.len() as f64), first.map_or(String::new(), kind))
+        }
+    }
+}
+
+/// What else a person wants to know of a node, as numbers.
+fn counts(node: &Node) -> String {
+    let d = &node.detail;
+    let loops = node.ran().map_or(0.0, |ran| ran.loops);
+    let some = |value: Option<f64>| value.filter(|value| *value > 0.0).map(count);
+    let disk = d.sort.as_ref().filter(|sort| sort.space == SortSpace::Disk).map(|sort| sort.used);
+    let disk = disk.or(d.hash.as_ref().and_then(|hash| hash.disk)).filter(|bytes| *bytes > Bytes(0));
+    let parts = [
+        some(d.rows_removed_by_filter.map(|rows| rows * loops)).map(|rows| format!("{rows} discarded")),
+        some(d.rows_removed_by_join_filter.map(|rows| rows * loops))
+            .map(|rows| format!("{rows} pairs discarded")),
+        some(d.rows_removed_by_index_recheck.map(|rows| rows * loops))
+            .map(|rows| format!("{rows} rechecked in vain")),
+        some(d.heap_fetches).map(|rows| format!("{rows} heap fetches")),
+        d.hash
+            .as_ref()
+            .and_then(|hash| hash.batches)
+            .filter(|n| *n > 1.0)
+            .map(|n| format!("{} batches", count(n))),
+        disk.map(|bytes| format!("{} on disk", size(bytes))),
+        Some(loops)
+            .filter(|loops| *loops > 1.0 && node.workers.is_empty())
+            .map(|l| format!("{} loops", count(l))),
+        node.workers_planned
+            .zip(node.workers_launched)
+            .map(|(planned, launched)| format!("{launched} of {planned} workers")),
+    ];
+    parts.into_iter().flatten().map(|part| format!(", {part}")).collect()
+}
+
+/// Each worker's part, where the server told them apart.
+fn workers(node: &Node) -> impl Iterator<Item = String> {
+    node.workers.iter().filter_map(|worker| {
+        let ran = worker.execution?;
+        let time = ran.total_time.map_or(String::new(), |time| format!("{}, ", duration(time * ran.loops)));
+        let disk = worker.sort.as_ref().filter(|sort| sort.space == SortSpace::Disk);
+        let disk = disk.map_or(String::new(), |sort| format!(", {} on disk", size(sort.used)));
+        Some(format!("worker {}: {time}{}{disk}", worker.number, counted(ran.rows.0 * ran.loops, "row")))
+    })
+}
+
+/// What took its time beside the nodes, where that is notable: triggers, compiling, planning.
+fn beside(planned: &Planned) -> Vec<(Numbers, String)> {
+    let plan = &planned.plan;
+    let Some(execution) = planned.facts.execution.filter(|time| time.0 > 0.0) else { return Vec::new() };
+    let line = |time: Option<Millis>, share: bool, label: String| {
+        let part = time.filter(|time| time.0 >= execution.0 * BESIDE)?;
+        let share = Some(part.0 / execution.0).filter(|_| share);
+        Some((Numbers { share, time: Some(part), ..Numbers::default() }, label))
+    };
+    let trigger = |trigger: &Trigger| {
+        let name = match (&trigger.constraint, &trigger.name) {
+            (Some(constraint), _) => format!(" for constraint {constraint}"),
+            (None, Some(name)) => format!(" {name}"),
+            (None, None) => String::new(),
+        };
+        let on = trigger.relation.as_ref().map_or(String::new(), |relation| format!(" on {relation}"));
+        line(trigger.time, true, format!("Trigger{name}{on}, {}", counted(trigger.calls, "call")))
+    };
+    let jit = plan.jit.as_ref().and_then(|jit| {
+        // The nodes' times hold it already.
+        let functions = counted(jit.functions, "function");
+        line(jit.total, false, format!("of this in compiling {functions} (JIT)"))
+    });
+    let slow = plan.planning_time.filter(|time| time.0 >= PLANNING_MS);
+    let planning = line(slow, false, "planning, before the execution".to_owned());
+    plan.triggers.iter().flatten().filter_map(trigger).chain(jit).chain(planning).collect()
+}
+
+/// A plan in one line: what each node is made from follows it. Of a large plan its first nodes.
+pub(super) fn line(plan: &Plan) -> String {
+    let mut text = String::new();
+    // Brackets that are open, by the node whose children they hold.
+    let mut open: Vec<usize> = Vec::new();
+    let shown = plan.nodes.get(..CHAIN).unwrap_or(&plan.nodes);
+    let siblings = |parent: Option<usize>| shown.iter().filter(|node| node.parent == parent).count();
+    for node in shown {
+        while open.last().is_some_and(|&top| node.parent.is_none_or(|parent| parent < top)) {
+            open.pop();
+            text.push(')');
+        }
+        match node.parent {
+            None => {}
+            Some(parent) if open.last() == Some(&parent) => text.push_str(", "),
+            Some(parent) if siblings(node.parent) > 1 => {
+                open.push(parent);
+                text.push_str(" ← (");
+            }
+            Some(_) => text.push_str(" ← "),
+        }
+        text.push_str(&format!("{}{}", label(node), counts(node)));
+    }
+    text.extend(open.iter().map(|_| ')'));
+    match plan.nodes.len() - shown.len() {
+        0 => text,
+        more => format!("{text}, … {} more", counted(more as f64, "node")),
     }
 }

@@ -12,6 +12,7 @@ use crate::plan::{Node, Relationship};
 use crate::sql::condition::{Comparison, Operand, Shape, Test, sort_key};
 use crate::units::Millis;
 use crate::words::{count, counted, duration, percent, times};
+use std::collections::HashMap;
 
 pub(super) const SPEC: Spec = Spec {
     name: "estimate-drift",
@@ -40,18 +41,27 @@ pub(super) const SPEC: Spec = Spec {
     check,
 };
 
+/// Joins above a misjudged node that are looked at: a statement that joins more tables is rare.
+const REACH: usize = 1_000;
+
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
+    let mut by_relation: HashMap<String, Vec<usize>> = HashMap::new();
     for node in &ctx.plan.nodes {
         if let Some(one) = drift(ctx, tuning, node) {
             // Partitions and self joins repeat one story: the first, with its remedies, stands for all.
-            let told = |f: &Finding| {
-                f.relation == one.relation && f.remedies == one.remedies && f.relation.is_some()
+            let Some(relation) = one.relation.clone() else {
+                found.push(one);
+                continue;
             };
-            match found.iter_mut().find(|f| told(f)) {
-                Some(known) if one.saves > known.saves => *known = one,
+            let told = by_relation.entry(relation).or_default();
+            match told.iter().find(|&&index| found[index].remedies == one.remedies) {
+                Some(&index) if one.saves > found[index].saves => found[index] = one,
                 Some(_) => {}
-                None => found.push(one),
+                None => {
+                    told.push(found.len());
+                    found.push(one);
+                }
             }
         }
     }
@@ -87,7 +97,7 @@ fn drift(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
     let rows_off = (off.actual.max(1.0) - off.expected).abs() * off.loops;
     if off.factor < threshold
         || rows_off < tuning.get("min-rows")
-        || !ctx.plan.children(node.id).all(starts_here)
+        || !ctx.children(node.id).all(starts_here)
     {
         return None;
     }
@@ -128,34 +138,33 @@ fn harm(ctx: &PlanContext, node: &Node, off: &Error) -> (Millis, Option<String>)
     let share = 1.0 - 1.0 / off.factor;
     let mut total = Millis(0.0);
     let mut worst: Option<(Millis, String)> = None;
-    let mut blame = |time: Millis, what: String| {
+    let mut blame = |time: Millis, what: &dyn Fn() -> String| {
         total += time;
         if worst.as_ref().is_none_or(|(most, _)| time > *most) {
-            worst = Some((time, what));
+            worst = Some((time, what()));
         }
     };
     if off.under && node.kind == "Index Scan" && off.loops <= 1.0 {
         blame(
             ctx.self_time(node.id).unwrap_or_default() * 0.5,
-            "fetching them one by one through the index costs up to".into(),
+            &|| "fetching them one by one through the index costs up to".into(),
         );
     }
     let mut below = node;
-    for above in ctx.plan.ancestors(node.id) {
-        let other = ctx.plan.children(above.id).find(|n| n.id != below.id && is_input(n));
+    for above in ctx.plan.ancestors(node.id).take(REACH) {
+        let other = ctx.children(above.id).find(|n| n.id != below.id && is_input(n));
         match above.kind.as_str() {
             "Nested Loop" if off.under && below.relationship == Relationship::Outer => {
                 if let Some((inner, time)) = other.and_then(|o| Some((o, ctx.subtree_time(o.id)?))) {
                     let loops = inner.ran().map_or(0.0, |r| r.loops);
-                    blame(
-                        time * share,
-                        format!("a nested loop runs its inner side {} for up to", counted(loops, "time")),
-                    );
+                    blame(time * share, &|| {
+                        format!("a nested loop runs its inner side {} for up to", counted(loops, "time"))
+                    });
                 }
             }
             "Hash Join" | "Merge Join" if !off.under => {
                 if let Some(time) = other.and_then(|o| ctx.subtree_time(o.id)) {
-                    blame(time * share, "the other side of the join is read in full for up to".into());
+                    blame(time * share, &|| "the other side of the join is read in full for up to".into());
                 }
             }
             _ => {}
@@ -361,7 +370,7 @@ fn grouping(ctx: &PlanContext, node: &Node) -> Option<Cause> {
     if columns.len() < 2 || columns.iter().any(|c| c.qualifier != alias) {
         return None;
     }
-    let scan = ctx.plan.subtree(node.id).find(|n| n.detail.relation.is_some() && n.detail.alias == alias)?;
+    let scan = ctx.subtree(node.id).iter().find(|n| n.detail.relation.is_some() && n.detail.alias == alias)?;
     let relation = ctx.relation(scan)?;
     let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
     let covered = relation.statistics.iter().any(|s| names.iter().all(|c| s.columns.contains(c)));

@@ -42,7 +42,7 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
     let rows = ctx
         .facts_of(node.id)
         .rows_total
-        .or(ctx.facts_of(ctx.plan.children(node.id).next()?.id).rows_total)?
+        .or(ctx.facts_of(ctx.children(node.id).next()?.id).rows_total)?
         .0;
     let time = ctx.self_time(node.id)? + ctx.self_time(join.id)?;
     let needed = memory_for(ctx, node, &hash, rows);
@@ -94,7 +94,7 @@ fn widest(node: &Node) -> Option<Hash> {
 /// values. The larger of rows seen and rows expected counts, and, where batches multiplied, what they really held. A Parallel Hash
 /// shares the table among its processes, each with this much memory. One tenth on top.
 fn memory_for(ctx: &PlanContext, node: &Node, hash: &Hash, rows: f64) -> Bytes {
-    let estimate = node.estimate.or(ctx.plan.children(node.id).next().and_then(|c| c.estimate));
+    let estimate = node.estimate.or(ctx.children(node.id).next().and_then(|c| c.estimate));
     let width = estimate.map_or(32.0, |e| e.width);
     let parallel = node.detail.parallel_aware == Some(true);
     let planned_share = planned_processes(ctx, node);
@@ -107,7 +107,7 @@ fn memory_for(ctx: &PlanContext, node: &Node, hash: &Hash, rows: f64) -> Bytes {
     // Batches that multiplied while the table was filled say that rows were more, or wider, than expected.
     let grown = hash.batches > hash.original_batches.or(hash.batches);
     let seen = hash.peak_memory.filter(|_| grown).map_or(0.0, |p| p.0 as f64) * hash.batches.unwrap_or(1.0);
-    let gather = ctx.plan.ancestors(node.id).find_map(|n| n.workers_planned);
+    let gather = ctx.gather(node.id).and_then(|n| n.workers_planned);
     let shared = if parallel { 1.0 + gather.map_or(0.0, f64::from) } else { 1.0 };
     Bytes((bytes.max(seen.min(bytes * 2.0)) / shared / 0.98 * 1.1) as i64)
 }

@@ -49,7 +49,7 @@ fn discards(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
         return None;
     }
     let bitmaps =
-        scan.nodes.iter().flat_map(|n| ctx.plan.children(n.id)).filter_map(|n| ctx.subtree_time(n.id));
+        scan.nodes.iter().flat_map(|n| ctx.children(n.id)).filter_map(|n| ctx.subtree_time(n.id));
     let time = scan.self_time(ctx)? + bitmaps.sum::<Millis>();
     let filter = node.detail.filter.as_deref().unwrap_or("its filter");
     let index = node.detail.index.clone().or_else(|| bitmap_indexes(ctx, node));
@@ -87,6 +87,6 @@ fn discards(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
 }
 
 fn bitmap_indexes(ctx: &PlanContext, node: &Node) -> Option<String> {
-    let names: Vec<&str> = ctx.plan.subtree(node.id).filter_map(|n| n.detail.index.as_deref()).collect();
+    let names: Vec<&str> = ctx.subtree(node.id).iter().filter_map(|n| n.detail.index.as_deref()).collect();
     (!names.is_empty()).then(|| names.join(" and "))
 }

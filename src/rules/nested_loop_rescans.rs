@@ -47,9 +47,9 @@ fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
 }
 
 fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
-    let inner = ctx.plan.children(join.id).find(|n| n.relationship == Relationship::Inner)?;
+    let inner = ctx.children(join.id).find(|n| n.relationship == Relationship::Inner)?;
     // Behind a Memoize only the misses read anything.
-    let inner = if inner.kind == "Memoize" { ctx.plan.children(inner.id).next()? } else { inner };
+    let inner = if inner.kind == "Memoize" { ctx.children(inner.id).next()? } else { inner };
     let sources = sources(ctx, inner)?;
     let source = *sources.first()?;
     let ran = inner.ran()?;
@@ -83,7 +83,7 @@ fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
         percent(discarded)
     );
     let planned =
-        ctx.plan.children(join.id).find(|n| n.relationship == Relationship::Outer).and_then(|n| n.estimate);
+        ctx.children(join.id).find(|n| n.relationship == Relationship::Outer).and_then(|n| n.estimate);
     found.why = match planned {
         Some(planned) if planned.rows.0 * 10.0 < ran.loops => {
             format!("{} go into it; the planner expected {}", duration(time), counted(planned.rows.0, "loop"))
@@ -116,9 +116,9 @@ fn sources<'a>(ctx: &PlanContext<'a>, inner: &'a Node) -> Option<Vec<&'a Node>> 
     loop {
         match node.kind.as_str() {
             kind if full.contains(&kind) => return Some(vec![node]),
-            "Materialize" | "Subquery Scan" => node = ctx.plan.children(node.id).next()?,
+            "Materialize" | "Subquery Scan" => node = ctx.children(node.id).next()?,
             "Append" => {
-                let scans: Vec<&Node> = ctx.plan.children(node.id).collect();
+                let scans: Vec<&Node> = ctx.children(node.id).collect();
                 let one = scans.iter().all(|n| n.kind == "Seq Scan")
                     && by_table(ctx, scans.iter().copied()).len() == 1;
                 return one.then_some(scans);

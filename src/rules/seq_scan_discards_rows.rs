@@ -4,7 +4,7 @@
 
 use super::support::{TableScan, by_table, filter_help, own_cost_share, planned_processes, rescanning_loop};
 use super::{Spec, Threshold, Tuning};
-use crate::context::PlanContext;
+use crate::context::{NEAR, PlanContext};
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::Node;
 use crate::sql::condition::Shape;
@@ -127,7 +127,7 @@ fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> O
     let kept = ctx.facts_of(join.id).rows_total?.0.min(read);
     let share = 1.0 - kept / read.max(1.0);
     let side =
-        ctx.plan.children(join.id).find(|child| !ctx.plan.subtree(child.id).any(|n| n.id == scan.at.id))?;
+        ctx.children(join.id).find(|child| !ctx.facts.tree.subtree(child.id).contains(&scan.at.id))?;
     let probes = ctx.facts_of(side.id).rows_total?.0;
     if scan.nodes.iter().any(|n| stopped(n))
         || stopped(join)
@@ -138,7 +138,7 @@ fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> O
         return None;
     }
     let hash =
-        ctx.plan.ancestors(scan.at.id).take_while(|n| n.id != join.id).filter_map(|n| ctx.self_time(n.id));
+        ctx.plan.ancestors(scan.at.id).take(NEAR).take_while(|n| n.id != join.id).filter_map(|n| ctx.self_time(n.id));
     let time = scan.self_time(ctx)? + hash.sum::<Millis>();
     let mut found = scan.finding(&SPEC, ctx).recovering(ctx, time * share);
     let condition = join.detail.hash_cond.as_deref().unwrap_or("its condition");

@@ -49,7 +49,7 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
     let spill = spilled(node)?;
     let time = ctx.self_time(node.id)?;
     let saves = time * tuning.get("recoverable-share");
-    let rows = ctx.plan.children(node.id).next().and_then(|c| ctx.facts_of(c.id).rows_total)?.0;
+    let rows = ctx.children(node.id).next().and_then(|c| ctx.facts_of(c.id).rows_total)?.0;
     let (most, on_tape) = most_rows(node, &spill, rows);
     let major = ctx.server.map_or(13, |s| s.major());
     let needed = memory_for(most, on_tape, major, node.detail.output.len() == 1);

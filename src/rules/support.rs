@@ -3,12 +3,13 @@
 //! Refuses to decide anything.
 
 use super::Spec;
-use crate::context::PlanContext;
+use crate::context::{NEAR, PlanContext};
 use crate::facts::NodeFacts;
 use crate::finding::{Confidence, Finding, Severity};
 use crate::plan::{Node, Relationship};
 use crate::sql::condition::{Comparison, Condition, Operand, Test, condition};
 use crate::units::Millis;
+use std::collections::HashMap;
 
 /// A finding of `spec` at `node` with its place filled in; the sentences and numbers are the rule's.
 pub(super) fn finding(spec: &Spec, ctx: &PlanContext, node: &Node) -> Finding {
@@ -53,24 +54,40 @@ pub(super) fn by_table<'a>(
     scans: impl Iterator<Item = &'a Node>,
 ) -> Vec<TableScan<'a>> {
     let mut tables: Vec<TableScan<'a>> = Vec::new();
+    let mut known = HashMap::new();
     for scan in scans {
-        let root = ctx.relation(scan).and_then(|r| r.partition_root.as_ref());
         let parent = scan.parent.filter(|_| scan.relationship == Relationship::Member);
-        let sibling = |known: &&mut TableScan<'a>| {
-            let first = known.nodes[0];
-            first.parent == parent && ctx.relation(first).and_then(|r| r.partition_root.as_ref()) == root
-        };
-        let known = parent.zip(root).and_then(|place| Some((place, tables.iter_mut().find(sibling)?)));
-        match known {
-            Some(((parent, root), known)) => {
-                known.nodes.push(scan);
-                known.at = &ctx.plan.nodes[parent];
-                known.name = crate::sql::ident::qualified(&root.schema, &root.name);
+        let place = parent.zip(partitioned(ctx, scan));
+        let sibling = place.and_then(|place| Some((place, *known.get(&place)?)));
+        match sibling.and_then(|(place, index): (_, usize)| Some((place, tables.get_mut(index)?))) {
+            Some(((parent, (schema, name)), table)) => {
+                table.nodes.push(scan);
+                table.at = &ctx.plan.nodes[parent];
+                table.name = match schema {
+                    Some(schema) => crate::sql::ident::qualified(schema, name),
+                    None => crate::sql::ident::quote(name),
+                };
             }
-            None => tables.push(TableScan { nodes: vec![scan], at: scan, name: ctx.relation_name(scan) }),
+            None => {
+                known.extend(place.map(|place| (place, tables.len())));
+                tables.push(TableScan { nodes: vec![scan], at: scan, name: ctx.relation_name(scan) });
+            }
         }
     }
     tables
+}
+
+/// The partitioned table that a scan reads a part of, by schema and name. Where the catalog is unknown it is what
+/// the server's numbering of aliases tells: `o_7` of relation `orders_2026_11` is a partition of what the statement
+/// calls `o`.
+fn partitioned<'a>(ctx: &PlanContext<'a>, scan: &'a Node) -> Option<(Option<&'a str>, &'a str)> {
+    if let Some(relation) = ctx.relation(scan) {
+        let root = relation.partition_root.as_ref()?;
+        return Some((Some(&root.schema), &root.name));
+    }
+    let parent = ctx.outer_alias(scan)?;
+    let (alias, relation) = (scan.detail.alias.as_deref()?, scan.detail.relation.as_deref()?);
+    (parent != alias && alias != relation).then_some((None, parent))
 }
 
 impl<'a> TableScan<'a> {
@@ -148,7 +165,7 @@ fn usable(test: &Test) -> bool {
 /// The nested loop whose inner side this node belongs to, looking through nodes that only pass rows on.
 pub(super) fn rescanning_loop<'a>(ctx: &PlanContext<'a>, node: &'a Node) -> Option<&'a Node> {
     let mut below = node;
-    for above in ctx.plan.ancestors(node.id) {
+    for above in ctx.plan.ancestors(node.id).take(NEAR) {
         match above.kind.as_str() {
             "Nested Loop" if below.relationship == Relationship::Inner => return Some(above),
             "Materialize" | "Memoize" | "Result" | "Subquery Scan" | "Append" => below = above,
@@ -162,7 +179,7 @@ pub(super) fn rescanning_loop<'a>(ctx: &PlanContext<'a>, node: &'a Node) -> Opti
 pub(super) fn own_cost_share(ctx: &PlanContext, node: &Node) -> f64 {
     let total = |n: &Node| n.estimate.map_or(0.0, |e| e.total_cost.0);
     let root = ctx.plan.root().map_or(0.0, total);
-    let children: f64 = ctx.plan.children(node.id).map(total).sum();
+    let children: f64 = ctx.children(node.id).map(total).sum();
     if root > 0.0 { ((total(node) - children) / root).clamp(0.0, 1.0) } else { 0.0 }
 }
 
@@ -172,7 +189,7 @@ pub(super) fn planned_processes(ctx: &PlanContext, node: &Node) -> f64 {
     if node.detail.parallel_aware != Some(true) {
         return 1.0;
     }
-    let gather = ctx.plan.ancestors(node.id).find(|n| n.workers_planned.is_some());
+    let gather = ctx.gather(node.id);
     let workers = gather.and_then(|n| n.workers_planned).map_or(0.0, f64::from);
     workers + (1.0 - 0.3 * workers).max(0.0)
 }

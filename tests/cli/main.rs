@@ -5,6 +5,7 @@
 
 mod anonymize;
 mod connecting;
+mod diff;
 mod executing;
 mod input;
 mod output;

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// How many different lines of a key are tried: conditions and columns go on and on.
-const LINES_OF_A_KEY: usize = 12;
+const LINES_OF_A_KEY: usize = 6;
 
 const OPERATORS: &str = "<>=+*/%|&!~^";
 

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod anonymized;
+mod compare;
 mod damage;
 mod facts;
 mod formats;
@@ -9,6 +10,8 @@ mod lossless;
 mod pastes;
 mod reading;
 mod sane;
+mod size;
+mod tree;
 mod writing;
 
 use pgproof::facts::Facts;

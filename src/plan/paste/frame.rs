@@ -38,6 +38,8 @@ pub(super) fn unframe(lines: &mut Vec<Line<'_>>) {
     }
     columns(lines, records);
     lines.retain(|line| !is_noise(&line.text));
+    // Behind a border the blanks are the frame's.
+    lines.iter_mut().for_each(|line| line.trailing = 0);
     feeds(lines);
     wraps(lines);
     quotes(lines);

@@ -11,6 +11,8 @@ pub(in crate::plan) struct Line<'a> {
     pub(in crate::plan) text: Cow<'a, str>,
     /// Counted from 1.
     pub(in crate::plan) number: usize,
+    /// Blanks that stood at its end.
+    pub(in crate::plan) trailing: usize,
 }
 
 /// Columns of white space in front of `text`.
@@ -26,7 +28,8 @@ pub(super) fn lines(input: &str) -> Vec<Line<'_>> {
     split
         .map(|(at, raw)| {
             let text = if odd { plain(raw, tabbed) } else { Cow::Borrowed(raw.trim_ascii_end()) };
-            Line { text, number: at + 1 }
+            let trailing = raw.len() - raw.trim_end_matches(' ').len();
+            Line { text, number: at + 1, trailing }
         })
         .collect()
 }

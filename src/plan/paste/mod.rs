@@ -163,16 +163,13 @@ fn document(text: &str, notation: Option<Notation>) -> Result<Vec<Found>> {
         _ => read_json(&plain),
     };
     read.or_else(|error| {
-        let again = match notation {
-            Notation::Json => {
-                // A blank at the end of a line that a terminal cut belongs to what goes on below.
-                let start: usize = text.split_inclusive('\n').take(number - 1).map(str::len).sum();
-                let mended = [mend::json(&text[start..]), mend::json(&plain)];
-                mended.into_iter().flatten().find_map(|mended| read_json(&mended).ok())
-            }
-            Notation::Yaml => mend::yaml(&plain).and_then(|mended| read_yaml(&mended).ok()),
+        // A blank at the end of a line that a terminal cut belongs to what goes on below.
+        let start: usize = text.split_inclusive('\n').take(number - 1).map(str::len).sum();
+        let again = [&text[start..], &plain].into_iter().find_map(|broken| match notation {
+            Notation::Json => read_json(&mend::json(broken)?).ok(),
+            Notation::Yaml => read_yaml(&mend::yaml(broken)?).ok(),
             _ => None,
-        };
+        });
         // Where mending did not help, the error is about what was typed.
         again.ok_or_else(|| placed(error, &lines))
     })

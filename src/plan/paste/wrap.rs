@@ -56,9 +56,11 @@ pub(super) fn unwrapped<'a>(lines: &[Line<'a>]) -> Vec<Line<'a>> {
             }
         }
         out.push(whole);
-        out.extend(
-            lines[at + 1..=last].iter().map(|line| Line { text: Cow::Borrowed(""), number: line.number }),
-        );
+        out.extend(lines[at + 1..=last].iter().map(|line| Line {
+            text: Cow::Borrowed(""),
+            number: line.number,
+            trailing: 0,
+        }));
         at = last + 1;
     }
     out
@@ -103,7 +105,7 @@ fn joint(
     // A key in the middle of a line: no property of a node stands further out than the one above it.
     let (inner, outer) = (indent(whole), indent(&next.text));
     if full && of_node(head) && of_node(tail) && outer < inner && outer < 2 {
-        return Some(between(whole, &next.text, breaks, length));
+        return Some(between(whole, &next.text, breaks, length, last.trailing));
     }
     let complete = complete(head, measured);
     // The figures of a node whose label ended the line.
@@ -113,7 +115,7 @@ fn joint(
         return Some(if next.text.starts_with(' ') { String::new() } else { "  ".to_owned() });
     }
     if arrow && !complete && has_figures(tail) {
-        return Some(between(whole, &next.text, breaks, length));
+        return Some(between(whole, &next.text, breaks, length, last.trailing));
     }
     // The literal that is open ends on the next line.
     if state.quoted && !full && breaks == Breaks::Irregular && tail.contains('\'') && !has_figures(tail) {
@@ -125,24 +127,28 @@ fn joint(
         return arrow_alone.then(|| "  ".to_owned());
     }
     if open_figures(head) || (!complete && head.starts_with("->")) {
-        return Some(between(whole, &next.text, breaks, length));
+        return Some(between(whole, &next.text, breaks, length, last.trailing));
     }
     if full || (matches!(breaks, Breaks::Words(_)) && !structural(tail)) {
-        return Some(between(whole, &next.text, breaks, length));
+        return Some(between(whole, &next.text, breaks, length, last.trailing));
     }
     if state.quoted {
         return Some("\n".to_owned());
     }
     let continues = state.depth > 0 || whole.ends_with(',');
-    (continues && !whole.trim_start().starts_with("->")).then(|| between(whole, &next.text, breaks, length))
+    (continues && !whole.trim_start().starts_with("->"))
+        .then(|| between(whole, &next.text, breaks, length, last.trailing))
 }
 
 /// The blank that a break swallowed, where it did.
-fn between(head: &str, tail: &str, breaks: Breaks, length: usize) -> String {
+fn between(head: &str, tail: &str, breaks: Breaks, length: usize, trailing: usize) -> String {
     if tail.starts_with(' ') || head.ends_with(' ') {
         return String::new();
     }
     let (last, first) = (head.chars().next_back().unwrap_or(' '), tail.chars().next().unwrap_or(' '));
+    if (1..=2).contains(&trailing) {
+        return " ".repeat(trailing);
+    }
     let swallowed = match breaks {
         Breaks::Column(width) => width.saturating_sub(length),
         _ => 0,

@@ -95,8 +95,11 @@ pub(super) fn reindented<'a>(lines: &[Line<'a>]) -> Option<Vec<Line<'a>>> {
     let (mut column, mut header, mut parameters) = (0, false, false);
     for (at, line) in lines.iter().enumerate() {
         let text = line.text.trim();
-        let put =
-            |indent: usize| Line { text: Cow::Owned(format!("{:indent$}{text}", "")), number: line.number };
+        let put = |indent: usize| Line {
+            text: Cow::Owned(format!("{:indent$}{text}", "")),
+            number: line.number,
+            trailing: 0,
+        };
         if let Some(kind) = &kinds[at] {
             let needs = match inputs(kind) {
                 Some((least, most)) if least == most => Some(most),

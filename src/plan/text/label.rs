@@ -48,6 +48,9 @@ pub(super) fn node(text: &str, inside: bool) -> Option<Label<'_>> {
     }
     let mut read = Label { kind: String::new(), words: Vec::new(), flags: Vec::new(), figures };
     read.name(label);
+    if read.kind.trim().is_empty() {
+        label.clone_into(&mut read.kind);
+    }
     Some(read)
 }
 
