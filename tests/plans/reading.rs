@@ -280,3 +280,70 @@ fn a_plan_cut_at_any_byte_is_an_error() {
         assert!(error.excerpt().is_some() && !error.causes().is_empty());
     }
 }
+
+/// Every node type that EXPLAIN names (`ExplainNode` in the server's explain.c), with the first major that has it.
+/// `Custom Scan` is none of the server's own: extensions make it, and none of those that come with it does.
+const NODE_TYPES: &[(&str, u32)] = &[
+    ("Aggregate", 13),
+    ("Append", 13),
+    ("Bitmap Heap Scan", 13),
+    ("Bitmap Index Scan", 13),
+    ("BitmapAnd", 13),
+    ("BitmapOr", 13),
+    ("CTE Scan", 13),
+    ("Foreign Scan", 13),
+    ("Function Scan", 13),
+    ("Gather", 13),
+    ("Gather Merge", 13),
+    ("Group", 13),
+    ("Hash", 13),
+    ("Hash Join", 13),
+    ("Incremental Sort", 13),
+    ("Index Only Scan", 13),
+    ("Index Scan", 13),
+    ("Limit", 13),
+    ("LockRows", 13),
+    ("Materialize", 13),
+    ("Memoize", 14),
+    ("Merge Append", 13),
+    ("Merge Join", 13),
+    ("ModifyTable", 13),
+    ("Named Tuplestore Scan", 13),
+    ("Nested Loop", 13),
+    ("ProjectSet", 13),
+    ("Recursive Union", 13),
+    ("Result", 13),
+    ("Sample Scan", 13),
+    ("Seq Scan", 13),
+    ("SetOp", 13),
+    ("Sort", 13),
+    ("Subquery Scan", 13),
+    ("Table Function Scan", 13),
+    ("Tid Range Scan", 14),
+    ("Tid Scan", 13),
+    ("Unique", 13),
+    ("Values Scan", 13),
+    ("WindowAgg", 13),
+    ("WorkTable Scan", 13),
+];
+
+#[test]
+fn every_node_type_is_recorded_from_every_major_that_has_it() {
+    use std::collections::BTreeSet;
+    let mut seen: BTreeSet<(u32, String)> = BTreeSet::new();
+    for (name, text) in fixtures() {
+        let major = name.split('/').next().and_then(|major| major.parse().ok()).unwrap();
+        seen.extend(read(&text).iter().flat_map(|plan| &plan.nodes).map(|node| (major, node.kind.clone())));
+    }
+    let mut missing = Vec::new();
+    for major in super::MAJORS {
+        let expected = NODE_TYPES.iter().filter(|(_, since)| *since <= major);
+        missing.extend(
+            expected.filter(|(kind, _)| !seen.contains(&(major, (*kind).to_owned()))).map(|k| (major, k.0)),
+        );
+    }
+    assert!(missing.is_empty(), "not recorded: {missing:?}");
+    let unknown: Vec<_> =
+        seen.iter().filter(|(_, kind)| !NODE_TYPES.iter().any(|(known, _)| known == kind)).collect();
+    assert!(unknown.is_empty(), "not in the list: {unknown:?}");
+}

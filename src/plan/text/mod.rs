@@ -72,10 +72,36 @@ pub(super) fn nothing(lines: &[Line]) -> crate::error::Error {
     let help = "paste what EXPLAIN printed, from its first line on: text, JSON, YAML or XML";
     match lines.iter().find(filled) {
         Some(first) => {
-            error(first, "no line here is a plan node, such as `Seq Scan on t  (cost=…)`").help(help)
+            let (label, help) = looks_like(first.text.trim())
+                .unwrap_or(("no line here is a plan node, such as `Seq Scan on t  (cost=…)`", help));
+            error(first, label).help(help)
         }
         None => Error::new(Kind::Input, "read the plan").because("there is nothing in it").help(help),
     }
+}
+
+/// What an input without a plan is instead: most that cannot be read are no plans at all.
+fn looks_like(text: &str) -> Option<(&'static str, &'static str)> {
+    const STATEMENTS: &[&str] =
+        &["SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "EXECUTE"];
+    let word = text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+    let is = |words: &[&str]| words.iter().any(|other| other.eq_ignore_ascii_case(word));
+    if is(STATEMENTS) {
+        let help = "let pgproof run it: pgproof explain -f FILE; or paste what EXPLAIN (ANALYZE, BUFFERS) prints for it";
+        return Some(("this is a statement, not its plan", help));
+    }
+    if is(&["EXPLAIN"]) {
+        let help =
+            "run this in psql and paste what it prints, or: pgproof explain -f FILE without the word EXPLAIN";
+        return Some(("this is the command, not what it printed", help));
+    }
+    if ["ERROR", "FATAL", "FEHLER", "ERREUR"].contains(&word) || text.starts_with("psql:") {
+        return Some((
+            "this is an error of the server or the client",
+            "mend it there, and paste the plan it prints then",
+        ));
+    }
+    None
 }
 
 /// A node that is open, and where its text begins.
