@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod anonymized;
+mod comparable;
 mod compare;
 mod damage;
 mod facts;

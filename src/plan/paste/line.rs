@@ -1,6 +1,6 @@
 //! The lines of an input, with odd blanks made plain and their numbers kept.
 //!
-//! Refuses to change what is inside a line: only line ends, tabs in the indentation and invisible characters go.
+//! Refuses to change what is inside a literal: only line ends, tabs, odd blanks and invisible characters around go.
 
 use crate::error::{Error, Excerpt, Kind};
 use std::borrow::Cow;
@@ -74,7 +74,7 @@ fn is_tabbed(input: &str) -> bool {
     seen > 0 && bare == 0
 }
 
-/// Tabs and odd blanks in front as spaces; invisible characters gone; an arrow that a chat made pretty as `->`.
+/// Tabs and odd blanks as spaces; invisible characters gone; an arrow that a chat made pretty as `->`.
 fn plain(raw: &str, tabbed: bool) -> Cow<'_, str> {
     let text = raw.trim_end_matches(|c: char| c.is_whitespace() || c == '\u{200b}');
     // syslog writes a tab as `#011`.
@@ -91,8 +91,15 @@ fn plain(raw: &str, tabbed: bool) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
+    // Inside a literal every character is the user's.
+    let mut quoted = false;
     for c in text.chars() {
         match c {
+            '\'' => {
+                quoted = !quoted;
+                out.push(c);
+            }
+            c if quoted => out.push(c),
             '\t' => out.push_str("        "),
             c if odd_blank(c) => out.push(' '),
             c if invisible(c) => {}

@@ -155,17 +155,18 @@ fn known(label: &str) -> bool {
         "Sort",
         "Unique",
         "WindowAgg",
-        "Finalize Aggregate",
-        "Finalize GroupAggregate",
-        "Partial Aggregate",
         "Hash Join",
         "Merge Join",
+        "Foreign Scan",
+        "Named Tuplestore Scan",
     ];
+    let prefixes = ["Parallel ", "Async ", "Partial ", "Finalize "];
+    let label = prefixes.iter().fold(label, |label, prefix| label.strip_prefix(prefix).unwrap_or(label));
     NODES.contains(&label)
         || label.contains(" Scan on ")
         || label.contains(" Scan using ")
         || label.ends_with(" Join")
-        || ["Insert on ", "Update on ", "Delete on ", "Merge on ", "SetOp ", "HashSetOp "]
+        || ["Insert on ", "Update on ", "Delete on ", "Merge on ", "SetOp ", "HashSetOp ", "Custom Scan ("]
             .iter()
             .any(|w| label.starts_with(w))
 }
