@@ -233,6 +233,8 @@ impl<'l> Reader<'l> {
         }
         if let Some(name) = label::subplan(text).filter(|_| !self.behind) {
             self.lines.push(line);
+            self.end_group(0);
+            self.end_worker(0);
             self.leave(indent);
             self.end_sets();
             self.subplan = Some(name);
@@ -282,6 +284,9 @@ impl<'l> Reader<'l> {
 
     fn node(&mut self, node: label::Label, indent: usize, text: &str) {
         let column = if text.starts_with("->") { indent + 4 } else { indent };
+        // No node stands inside a worker or a group.
+        self.end_group(0);
+        self.end_worker(0);
         if self.started {
             self.leave(indent);
             self.end_sets();
