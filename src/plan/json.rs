@@ -47,15 +47,35 @@ enum Place {
     Workers,
     /// `{"Worker Number": 0}`
     Worker,
+    /// Citus: `"Distributed Query": {"Job": {…}}`, whose members are the node's own.
+    Through,
+    /// Citus: `"Tasks": [{…}]`, `"Subplans": [{…}]`; each is a node without a type.
+    Tasks(&'static str),
+    /// Citus: `"Remote Plan": [[{"Plan": …}]]`, `"PlannedStmt": [{"Plan": …}]`.
+    Remote,
+    /// Citus: `{"Plan": {…}, "Planning Time": …}` of a worker.
+    RemotePlan,
 }
 
 impl Place {
     fn close(self) -> u8 {
         match self {
-            Place::Plans | Place::Nodes | Place::Workers => b']',
-            Place::Plan | Place::Node | Place::Worker => b'}',
+            Place::Plans | Place::Nodes | Place::Workers | Place::Tasks(_) | Place::Remote => b']',
+            Place::Plan | Place::Node | Place::Worker | Place::Through | Place::RemotePlan => b'}',
         }
     }
+}
+
+/// What a member of Citus' groups holds: nodes under other names.
+fn distributed(key: &str, open: u8, place: Place) -> Option<Place> {
+    Some(match (key, open) {
+        ("Plan", b'{') if place == Place::RemotePlan => Place::Node,
+        ("Distributed Query" | "Job", b'{') => Place::Through,
+        ("Tasks", b'[') => Place::Tasks("Task"),
+        ("Subplans", b'[') => Place::Tasks("Distributed Subplan"),
+        ("Remote Plan" | "PlannedStmt", b'[') => Place::Remote,
+        _ => return None,
+    })
 }
 
 struct Reader<'a> {
@@ -110,8 +130,10 @@ impl Reader<'_> {
                 continue;
             }
             let below = match frame.place {
-                Place::Plans | Place::Nodes | Place::Workers => self.element(frame.place)?,
-                Place::Plan | Place::Node | Place::Worker => self.member()?,
+                Place::Plans | Place::Nodes | Place::Workers | Place::Tasks(_) | Place::Remote => {
+                    self.element(frame.place)?
+                }
+                place => self.member(place)?,
             };
             if let Some(place) = below {
                 frames.push(Frame { place, start: self.lexer.at, first: true });
@@ -129,7 +151,7 @@ impl Reader<'_> {
                 self.builder.close_worker();
                 Ok(())
             }
-            Place::Plans | Place::Nodes | Place::Workers => Ok(()),
+            _ => Ok(()),
         };
         closed.map_err(|missing| Unexpected {
             at: start,
@@ -153,6 +175,14 @@ impl Reader<'_> {
                 self.builder.open_worker();
                 return Ok(Some(Place::Worker));
             }
+            (Place::Tasks(kind), Some(b'{')) => {
+                self.builder.open_node();
+                self.builder.scalar("Node Type", Scalar::Text(kind.into()));
+                self.builder.scalar("Parent Relationship", Scalar::Text("Outer".into()));
+                return Ok(Some(Place::Node));
+            }
+            (Place::Remote, Some(b'[')) => return Ok(Some(Place::Remote)),
+            (Place::Remote, Some(b'{')) => return Ok(Some(Place::RemotePlan)),
             (Place::Plans, Some(b'"')) => {
                 let utility = Some(self.lexer.string()?.into_owned());
                 self.plans.push(Plan { utility, ..Plan::default() });
@@ -171,7 +201,13 @@ impl Reader<'_> {
             }
             _ => {
                 let value = self.lexer.value()?;
-                self.builder.value(if place == Place::Nodes { "Plans" } else { "Workers" }, value);
+                let name = match place {
+                    Place::Nodes => "Plans",
+                    Place::Workers => "Workers",
+                    Place::Tasks(_) => "Tasks",
+                    _ => "Remote Plan",
+                };
+                self.builder.value(name, value);
             }
         }
         Ok(None)
@@ -179,7 +215,7 @@ impl Reader<'_> {
 
     /// A member of a group; where it holds a list or group of ours, what that is, with its bracket still to be taken.
     #[inline]
-    fn member(&mut self) -> Lexed<Option<Place>> {
+    fn member(&mut self, place: Place) -> Lexed<Option<Place>> {
         let key = self.lexer.key()?;
         let open = match self.lexer.peek() {
             Some(open @ (b'[' | b'{')) => open,
@@ -189,6 +225,15 @@ impl Reader<'_> {
                 return Ok(None);
             }
         };
+        if matches!(place, Place::Node | Place::Through | Place::RemotePlan)
+            && let Some(place) = distributed(&key, open, place)
+        {
+            if place == Place::Node {
+                self.builder.open_node();
+                self.builder.scalar("Parent Relationship", Scalar::Text("Outer".into()));
+            }
+            return Ok(Some(place));
+        }
         match (self.builder.inside(&key), open) {
             (Inside::Node, b'{') => {
                 self.builder.open_node();

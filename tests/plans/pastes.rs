@@ -209,6 +209,60 @@ fn as_rows_of_a_client() {
 }
 
 #[test]
+fn in_a_table_of_markdown() {
+    each("txt", |text| {
+        let escaped = |line: &str| {
+            let mut out = String::new();
+            for c in line.chars() {
+                if matches!(c, '\\' | '(' | ')' | '_' | '[' | ']' | '*' | '|') {
+                    out.push('\\');
+                }
+                out.push(c);
+            }
+            out.replace('>', "&gt;").replace('<', "&lt;")
+        };
+        // Without a cost nothing tells that the backslashes are Markdown's.
+        let rows = map_lines(text, |line| format!("| {} |", escaped(line)));
+        (text.contains("(cost=") && text.contains("->")).then(|| format!("| QUERY PLAN |\n| :--- |\n{rows}"))
+    });
+}
+
+#[test]
+fn as_rows_of_a_program() {
+    let literal = |line: &str| format!("'{}'", line.replace('\\', "\\\\").replace('\'', "\\'"));
+    each("txt", |text| {
+        let rows: Vec<String> = text.lines().map(|line| format!("({},)", literal(line))).collect();
+        text.contains("(cost=").then(|| format!("[{}]", rows.join(", ")))
+    });
+    each("txt", |text| {
+        let rows = map_lines(text, |line| format!("  {{ 'QUERY PLAN': {} }},", literal(line)));
+        text.contains("(cost=").then(|| format!("[\n{rows}]\n"))
+    });
+}
+
+#[test]
+fn with_numbers_at_the_nodes_alone() {
+    each("txt", |text| {
+        let number = std::cell::Cell::new(0);
+        let numbered = map_lines(text, |line| {
+            if line.contains("->") || line.contains("(cost=") {
+                number.set(number.get() + 1);
+                format!("{}. {line}", number.get())
+            } else {
+                format!("   {line}")
+            }
+        });
+        let few = text.lines().filter(|line| line.contains("(cost=")).count() < 9;
+        (text.contains("->") && few && !has_line_feed(text)).then_some(numbered)
+    });
+}
+
+#[test]
+fn with_empty_lines_and_one_character_for_two_points() {
+    each("txt", |text| (!has_line_feed(text)).then(|| text.replace('\n', "\n\n").replace("..", "…")));
+}
+
+#[test]
 fn as_python_prints_it() {
     each("json", |text| {
         // A string with both kinds of quotes Python escapes: such plans are left out here.

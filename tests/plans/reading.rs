@@ -3,7 +3,7 @@
 use super::{MAJORS, fixture_text, fixtures, read};
 use pgproof::error::Kind;
 use pgproof::facts::facts;
-use pgproof::plan::{Relationship, read_json};
+use pgproof::plan::{Plan, Relationship, read_json};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -279,6 +279,41 @@ fn a_plan_cut_at_any_byte_is_an_error() {
         assert_eq!(error.kind(), Kind::Input);
         assert!(error.excerpt().is_some() && !error.causes().is_empty());
     }
+}
+
+#[test]
+fn plans_of_citus_workers_hang_under_their_tasks() {
+    // No server here has the extension: the shape is that of its `multi_explain.c`.
+    let text = "Custom Scan (Citus Adaptive)  (cost=0.00..0.00 rows=100000 width=4) (actual time=5.1..5.2 rows=9 loops=1)
+  Task Count: 32
+  Tasks Shown: One of 32
+  ->  Task
+        Node: host=localhost port=9701 dbname=postgres
+        ->  Seq Scan on t_102042 t  (cost=0.00..35.50 rows=2550 width=4) (actual time=0.1..0.2 rows=9 loops=1)
+            Planning Time: 0.149 ms
+            Execution Time: 0.031 ms
+Planning Time: 1.259 ms
+Execution Time: 6.896 ms
+";
+    let json = r#"[{"Plan": {"Node Type": "Custom Scan", "Custom Plan Provider": "Citus Adaptive", "Startup Cost": 0.00,
+        "Total Cost": 0.00, "Plan Rows": 100000, "Plan Width": 4, "Actual Startup Time": 5.1, "Actual Total Time": 5.2,
+        "Actual Rows": 9, "Actual Loops": 1, "Distributed Query": {"Job": {"Task Count": 32, "Tasks Shown": "One of 32",
+        "Tasks": [{"Node": "host=localhost port=9701 dbname=postgres", "Remote Plan": [[{"Plan": {"Node Type": "Seq Scan",
+        "Relation Name": "t_102042", "Alias": "t", "Startup Cost": 0.00, "Total Cost": 35.50, "Plan Rows": 2550,
+        "Plan Width": 4, "Actual Startup Time": 0.1, "Actual Total Time": 0.2, "Actual Rows": 9, "Actual Loops": 1},
+        "Planning Time": 0.149, "Execution Time": 0.031}]]}]}}}, "Planning Time": 1.259, "Execution Time": 6.896}]"#;
+    let (text, json) = (pgproof::plan::read_text(text).unwrap().remove(0), read(json).remove(0));
+    let shape = |plan: &Plan| -> Vec<String> {
+        let nodes = plan.nodes.iter();
+        nodes
+            .map(|n| {
+                format!("{:?} {} {:?} {:?} {:?}", n.parent, n.kind, n.relationship, n.estimate, n.execution)
+            })
+            .collect()
+    };
+    assert_eq!(shape(&text), shape(&json));
+    assert_eq!(text.nodes.len(), 3);
+    assert_eq!((text.planning_time, text.execution_time), (json.planning_time, json.execution_time));
 }
 
 /// Every node type that EXPLAIN names (`ExplainNode` in the server's explain.c), with the first major that has it.

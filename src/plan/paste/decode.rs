@@ -10,8 +10,11 @@ pub(super) fn decode(text: &str) -> Cow<'_, str> {
     if text.contains('&') && escaped_as_html(text) {
         return Cow::Owned(decode(&html(text)).into_owned());
     }
-    if let Some(rows) = exported_rows(text) {
+    if let Some(rows) = exported_rows(text).or_else(|| listed_rows(text)) {
         return Cow::Owned(rows);
+    }
+    if text.contains("\\(cost=") || text.contains("\\(actual ") {
+        return Cow::Owned(unescape_markdown(text));
     }
     if text.contains("\\n") && escaped_as_string(text) {
         return Cow::Owned(unescape(text));
@@ -109,6 +112,51 @@ fn exported_rows(text: &str) -> Option<String> {
         }
     }
     Some(lines.join("\n"))
+}
+
+/// Rows as a program prints them, `[('Seq Scan …',), ('  Filter: …',)]`, `[ { 'QUERY PLAN': 'Seq Scan …' } ]`.
+fn listed_rows(text: &str) -> Option<String> {
+    let start = text.trim_start();
+    let figures = |text: &str| text.contains("(cost=") || text.contains("(actual ");
+    if !start.starts_with(['[', '(', '{']) || !figures(start) || start.contains("Node Type") {
+        return None;
+    }
+    let mut lines: Vec<String> = Vec::new();
+    let mut chars = start.chars();
+    while let Some(quote) = chars.find(|c| matches!(c, '"' | '\'' | '`')) {
+        let mut line = String::new();
+        loop {
+            match chars.next()? {
+                '\\' => match chars.next()? {
+                    'n' => line.push('\n'),
+                    't' => line.push('\t'),
+                    other => line.push(other),
+                },
+                c if c == quote => break,
+                c => line.push(c),
+            }
+        }
+        if !line.trim().eq_ignore_ascii_case("query plan") {
+            lines.push(line);
+        }
+    }
+    lines.iter().any(|line| figures(line)).then(|| lines.join("\n"))
+}
+
+/// Markdown's escapes: `\(cost=…\)`, `order\_items`.
+fn unescape_markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let escapes = c == '\\' && chars.peek().is_some_and(char::is_ascii_punctuation);
+        if !escapes {
+            out.push(c);
+        }
+        if escapes && let Some(escaped) = chars.next() {
+            out.push(escaped);
+        }
+    }
+    out
 }
 
 /// The whole plan stands on one line, its line feeds written as `\n`.

@@ -2,7 +2,7 @@
 //!
 //! Refuses to take off what may be the plan's own: each mark goes only where its neighbours bear it too.
 
-use super::line::Line;
+use super::line::{Line, indent};
 use std::borrow::Cow;
 
 const BARS: [char; 3] = ['|', '│', '║'];
@@ -217,20 +217,25 @@ fn numbers(lines: &mut [Line<'_>]) {
     let mut expected = None;
     let mut count = 0;
     for line in lines.iter().filter(|line| !line.text.trim().is_empty()) {
-        let Some((value, _)) = number(&line.text) else { return };
-        if expected.is_some_and(|next| next != value) {
-            return;
+        match number(&line.text) {
+            Some((value, _)) if expected.is_none_or(|next| next == value) => {
+                expected = Some(value + 1);
+                count += 1;
+            }
+            // Some number the nodes alone; no node may be without.
+            None if count > 0 && !line.text.contains("->") && !line.text.contains("(cost=") => {}
+            _ => return,
         }
-        expected = Some(value + 1);
-        count += 1;
     }
     if count < 2 {
         return;
     }
+    let mut width = 0;
     for line in lines.iter_mut() {
-        if let Some((_, end)) = number(&line.text) {
-            line.text = Cow::Owned(line.text[end..].to_owned());
-        }
+        // A line without a number stands behind as many blanks.
+        width = number(&line.text).map_or(width, |(_, end)| end);
+        let blank = number(&line.text).map_or_else(|| indent(&line.text).min(width), |(_, end)| end);
+        line.text = Cow::Owned(line.text[blank..].to_owned());
     }
     quotes(lines);
 }

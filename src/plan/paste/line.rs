@@ -85,15 +85,17 @@ fn plain(raw: &str, tabbed: bool) -> Cow<'_, str> {
     };
     let arrows = ["→", "–>", "—>", "−>", "⇒"];
     let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{2060}' | '\u{ad}');
-    let plain_already = !text.contains(|c: char| c == '\t' || odd_blank(c) || invisible(c))
+    let plain_already = !text.contains(|c: char| matches!(c, '\t' | '…') || odd_blank(c) || invisible(c))
         && !arrows.iter().any(|arrow| text.trim_start().starts_with(arrow));
     if plain_already {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
+    let digit = |c: char| c.is_ascii_digit();
     // Inside a literal every character is the user's.
     let mut quoted = false;
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
         match c {
             '\'' => {
                 quoted = !quoted;
@@ -101,6 +103,8 @@ fn plain(raw: &str, tabbed: bool) -> Cow<'_, str> {
             }
             c if quoted => out.push(c),
             '\t' => out.push_str("        "),
+            // A word processor makes one character of `0.00..1.00`.
+            '…' if out.ends_with(digit) && chars.peek().copied().is_some_and(digit) => out.push_str(".."),
             c if odd_blank(c) => out.push(' '),
             c if invisible(c) => {}
             c => out.push(c),

@@ -21,6 +21,11 @@ impl<'l> Group<'l> {
         (group || key == "Serialization").then(|| Group { name: key, value, lines: Vec::new() })
     }
 
+    /// The group below any header.
+    pub(super) fn headed(name: &'l str) -> Self {
+        Group { name, value: "", lines: Vec::new() }
+    }
+
     pub(super) fn line(&mut self, key: &'l str, value: &'l str) {
         self.lines.push((key, value));
     }

@@ -43,7 +43,9 @@ pub(super) fn node(text: &str, inside: bool) -> Option<Label<'_>> {
     if arrow.is_none() && !label.starts_with(|c: char| c.is_ascii_uppercase()) {
         return None;
     }
-    if label.is_empty() || (arrow.is_none() && !measured && (inside || !known(label))) {
+    // Inside a plan an arrow is enough; its first line must be one that this server prints.
+    let enough = measured || if inside { arrow.is_some() } else { known(label) };
+    if label.is_empty() || !enough {
         return None;
     }
     let mut read = Label { kind: String::new(), words: Vec::new(), flags: Vec::new(), figures };
@@ -392,6 +394,10 @@ impl Label<'_> {
         {
             self.word("Custom Plan Provider", provider);
             kind = custom;
+        }
+        if kind.starts_with("Distributed Subplan ") {
+            self.kind = "Distributed Subplan".to_owned();
+            return self.word("Subplan Name", kind);
         }
         self.kind = kind.to_owned();
         if kind == "Foreign Scan" {

@@ -240,6 +240,15 @@ impl<'l> Reader<'l> {
             self.subplan = Some(name);
             return;
         }
+        // What an extension adds behind the plan stands below a header of its own.
+        if let Some(name) =
+            text.strip_suffix(':').filter(|_| self.behind && !self.blank && indent <= self.root)
+        {
+            self.lines.push(line);
+            self.end_group(0);
+            self.group = Some((indent, groups::Group::headed(name)));
+            return;
+        }
         if let Some((key, value)) = property::split(text) {
             // Behind a blank line, what looks like a property may be prose: `Note: the cache was warm`.
             if self.blank && indent <= self.root && !property::is_known(key) {
