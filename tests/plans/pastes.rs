@@ -339,7 +339,7 @@ fn every_format_of_psql() {
     let mut count = 0;
     for entry in std::fs::read_dir(&top).unwrap() {
         let folder = entry.unwrap().path();
-        if !folder.is_dir() {
+        if !folder.join("plain.txt").exists() {
             continue;
         }
         let plain = read(&std::fs::read_to_string(folder.join("plain.txt")).unwrap(), None).unwrap();
@@ -391,4 +391,64 @@ fn a_plan_that_is_cut_off_says_so() {
     let cut = reading.plans[0].cut.as_deref().unwrap();
     assert_eq!(cut, "the plan is not whole: Hash Join at line 1 lacks an input");
     assert_eq!(reading.plans[0].plan.nodes.len(), 2);
+}
+
+fn log(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pastes/logs").join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn entries_of_auto_explain_in_every_destination() {
+    let reading = |text: &str| {
+        let reading = find(text, None).unwrap_or_else(|e| panic!("{:?} {:?}", e.causes(), e.excerpt()));
+        assert!(reading.left_out.is_empty(), "{:?}", reading.left_out);
+        reading.plans.into_iter().map(|found| found.plan).collect::<Vec<Plan>>()
+    };
+    let stderr = reading(&log("stderr.log"));
+    // Four statements, one of them inside a function, in four formats.
+    assert_eq!(stderr.len(), 16);
+    for format in stderr.chunks(4) {
+        assert_eq!(shape(format), shape(&stderr[..4]));
+        assert!(format.iter().all(|plan| plan.duration.is_some_and(|time| time.0 > 0.0)));
+        let texts: Vec<&str> = format.iter().filter_map(|plan| plan.query_text.as_deref()).collect();
+        assert_eq!(texts[0], "SELECT count(*) FROM a\nWHERE txt > 'x\n it''s \"q\"';");
+        assert_eq!(texts[1], "SELECT count(*) FROM a WHERE id < 5");
+        assert_eq!(format[3].query_parameters.as_deref(), Some("$1 = '3'"));
+    }
+    for (name, other) in [
+        ("csvlog", log("csvlog.csv")),
+        ("jsonlog", log("jsonlog.json")),
+        ("a container's prefix", map_lines(&log("stderr.log"), |line| format!("db-1  | {line}"))),
+        (
+            "syslog",
+            map_lines(&log("stderr.log"), |line| {
+                format!("Nov 21 10:00:00 db1 postgres[17]: [5-1] {}", line.replacen('\t', "#011", 1))
+            }),
+        ),
+        ("tabs lost", map_lines(&log("stderr.log"), |line| line.replacen('\t', "        ", 1))),
+    ] {
+        let plans = reading(&other);
+        assert_eq!(plans.len(), stderr.len(), "{name}");
+        assert_eq!(shape(&plans), shape(&stderr), "{name}");
+    }
+}
+
+#[test]
+fn an_entry_that_is_cut_off_is_told_and_the_others_are_read() {
+    let whole = log("stderr.log");
+    // Cut inside the first entry, which is in text, and inside the fifth, which is in JSON.
+    let entry = |number: usize| whole.match_indices("LOG:  duration").nth(number).unwrap().0;
+    for number in [4, 8, 12] {
+        let cut = whole[entry(number)..].match_indices('\n').nth(9).unwrap().0 + entry(number);
+        let next = whole[..entry(number + 1)].rfind('\n').unwrap();
+        let text = format!("{}{}", &whole[..cut], &whole[next..]);
+        let reading = find(&text, None).unwrap();
+        // YAML closes nothing: what is left looks like a plan, which cannot be whole.
+        let cut: Vec<String> = reading.plans.iter().filter_map(|found| found.cut.clone()).collect();
+        assert_eq!(reading.plans.len() - cut.len(), 15, "{number}");
+        assert_eq!(reading.left_out.len() + cut.len(), 1, "{number}");
+        let told = reading.left_out.iter().chain(&cut).all(|words| words.starts_with("the plan "));
+        assert!(told, "{:?} {cut:?}", reading.left_out);
+    }
 }

@@ -25,7 +25,7 @@ pub(super) fn is_log(text: &str) -> bool {
 /// Every entry, in order.
 pub(super) fn entries(text: &str) -> Vec<Entry> {
     let decoded;
-    let text = if text.contains("#012") {
+    let text = if text.contains("#012") || text.contains("#011") {
         // syslog writes a line feed as `#012`, a tab as `#011`.
         decoded = text.replace("#012", "\n").replace("#011", "\t");
         &decoded

@@ -129,7 +129,7 @@ fn document(text: &str, notation: Option<Notation>) -> Result<Vec<Found>> {
         && matches!(bare, [b'[' | b'{', ..])
         && let Ok(plans) = read_json(text)
     {
-        return Ok(found(plans, 1));
+        return Ok(found(plans, 1, Notation::Json));
     }
     let mut lines = line::lines(text);
     if frame::is_framed(&lines) {
@@ -173,7 +173,7 @@ fn document(text: &str, notation: Option<Notation>) -> Result<Vec<Found>> {
         // Where mending did not help, the error is about what was typed.
         again.ok_or_else(|| placed(error, &lines))
     })
-    .map(|plans| found(plans, number))
+    .map(|plans| found(plans, number, notation))
 }
 
 /// An error whose lines were counted without those of the frame.
@@ -208,8 +208,10 @@ fn from_text(lines: &[Line]) -> Result<Vec<Found>> {
         .collect())
 }
 
-fn found(plans: Vec<Plan>, line: usize) -> Vec<Found> {
-    plans.into_iter().map(|plan| Found { plan, line, cut: None }).collect()
+/// Plans of a notation that closes what it opens, except YAML: a document that was cut off looks whole there.
+fn found(plans: Vec<Plan>, line: usize, notation: Notation) -> Vec<Found> {
+    let cut = |plan: &Plan| text::lacks_an_input(plan).filter(|_| notation == Notation::Yaml);
+    plans.into_iter().map(|plan| Found { cut: cut(&plan), line, plan }).collect()
 }
 
 /// The notation of the first line that begins a plan, and its index.

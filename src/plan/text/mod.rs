@@ -479,6 +479,12 @@ fn misplaced(lines: &[&Line], plan: &Plan, id: usize, places: &[usize]) -> crate
     }
 }
 
+/// Why a plan cannot be whole, in words.
+pub(super) fn lacks_an_input(plan: &Plan) -> Option<String> {
+    let (arity::Wrong::Few(id) | arity::Wrong::CutOff(id)) = arity::wrong(plan)? else { return None };
+    Some(format!("the plan is not whole: {} lacks an input", plan.nodes.get(id)?.kind))
+}
+
 /// What a plan lacks, in words.
 fn lacking(plan: &Plan, id: usize, places: &[usize], last: usize) -> String {
     let kind = plan.nodes.get(id).map_or("a node", |node| node.kind.as_str());
