@@ -9,7 +9,7 @@ use crate::compare::{Side, compare};
 use crate::context::PlanContext;
 use crate::error::Result;
 use crate::facts::facts;
-use crate::plan::{Plan, read_json};
+use crate::plan::{Plan, read_json, read_statement};
 use crate::proposals::{WhyNot, candidate, propose};
 use crate::prove::{Method, Outcome, Trial, Verdict, judge};
 use crate::report::{Judged, Planned, Report, Skipped, Statement};
@@ -117,7 +117,7 @@ fn examine(
 }
 
 fn planned(run: &Run) -> Result<Planned> {
-    let plan = read_json(run.plan.get())?.into_iter().next().unwrap_or_default();
+    let plan = read_statement(run.plan.get())?;
     let facts = facts(&plan);
     Ok(Planned {
         mode: run.mode,

@@ -7,7 +7,7 @@ use crate::capture::{Capture, Gap, Mode, Run, Statement};
 use crate::catalog::QualifiedName;
 use crate::cli::{Analyze, Explain as Args};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Plan, read_json};
+use crate::plan::{Plan, read_statement};
 use crate::postgres::explain::{Explained, explain, explain_generic};
 use crate::postgres::{Explain, Guards, Server, Session, catalog};
 use crate::safety;
@@ -153,7 +153,7 @@ fn wanted(args: &Args, generic: bool, refused: Option<String>) -> Wanted {
 
 /// The plan that an EXPLAIN printed.
 pub fn first_plan(raw: &RawValue) -> Result<Plan> {
-    Ok(read_json(raw.get())?.into_iter().find(|p| !p.nodes.is_empty()).unwrap_or_default())
+    read_statement(raw.get())
 }
 
 fn relations(plan: &Plan) -> Vec<QualifiedName> {

@@ -8,7 +8,7 @@ use crate::capture::{Capture, Mode};
 use crate::catalog::ServerInfo;
 use crate::cli::{Explain as Args, Prove};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Plan, read_json};
+use crate::plan::{Plan, read_statement};
 use crate::postgres::explain::Explained;
 use crate::postgres::trial::{self, PlanNumbers, Setup};
 use crate::postgres::{ConnectOptions, Environment, Flags, Guards, Interrupt, Server, leftovers};
@@ -232,15 +232,19 @@ fn rows(capture: &Capture, proposal: &Proposal) -> f64 {
     whole.unwrap_or_else(|| index.leaves().iter().filter_map(|(schema, name)| rows(schema, name)).sum())
 }
 
-fn numbers(raw: &RawValue, known: &HashSet<String>) -> PlanNumbers {
-    let plan = read_json(raw.get()).ok().and_then(|plans| plans.into_iter().next()).unwrap_or_default();
+fn numbers(raw: &RawValue, known: &HashSet<String>) -> Result<PlanNumbers> {
+    let plan = read_statement(raw.get())?;
+    let estimate = plan
+        .root()
+        .and_then(|root| root.estimate)
+        .ok_or_else(|| Error::new(Kind::Server, "read the plan's cost").because("the server printed none"))?;
     let mut indexes = plan.nodes.iter().filter_map(|n| n.detail.index.as_ref());
-    PlanNumbers {
-        cost: plan.root().and_then(|n| n.estimate).map_or(0.0, |e| e.total_cost.0),
+    Ok(PlanNumbers {
+        cost: estimate.total_cost.0,
         execution_ms: plan.execution_time.map(|t| t.0),
         blocks: blocks(&plan),
         uses_new_index: indexes.any(|i| !known.contains(i)),
-    }
+    })
 }
 
 /// Blocks touched by the whole statement; the root's counters contain everything below it.

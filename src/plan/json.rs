@@ -3,7 +3,7 @@
 use super::Plan;
 use super::build::{Inside, Missing, PlanBuilder, Scalar};
 use super::json_lexer::{Lexed, Lexer, Unexpected};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 
 /// Reads the plans in `text`: one for each statement that the server explained.
 ///
@@ -22,6 +22,18 @@ pub fn read_json(text: &str) -> Result<Vec<Plan>> {
         Ok(()) => Ok(reader.plans),
         Err(unexpected) => Err(reader.lexer.error(&unexpected)),
     }
+}
+
+/// The plan of one statement: the first in `text` that has nodes. Rules put others, and utility commands, beside it.
+///
+/// # Errors
+///
+/// As [`read_json`], and where no plan has nodes.
+pub fn read_statement(text: &str) -> Result<Plan> {
+    read_json(text)?.into_iter().find(|plan| !plan.nodes.is_empty()).ok_or_else(|| {
+        Error::new(Kind::Input, "read the JSON plan")
+            .because("the server printed no node: rules turn this statement into a utility command")
+    })
 }
 
 /// A list or group that is open.

@@ -18,7 +18,7 @@ mod xml;
 mod yaml;
 
 pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, SortSpace, Storage, Wal};
-pub use json::read_json;
+pub use json::{read_json, read_statement};
 pub use paste::{Found, Notation, Reading, find, read, read_text, sniff};
 pub use tree::Tree;
 pub use write::{write_json, write_json_list, write_text};

@@ -37,7 +37,7 @@ pub struct Setup<'a> {
     /// change blocks nobody.
     pub max_block: Option<Duration>,
     /// Reads cost and time out of a plan; says whether it uses an index that was not there before.
-    pub read: &'a dyn Fn(&RawValue) -> PlanNumbers,
+    pub read: &'a dyn Fn(&RawValue) -> Result<PlanNumbers>,
 }
 
 /// What a trial needs to know of a plan.
@@ -140,14 +140,14 @@ impl<'a> Trial<'a> {
 
     async fn plan(&mut self) -> Result<Answer> {
         let plan = self.run(Explain::Plan).await?;
-        let numbers = (self.setup.read)(&plan);
+        let numbers = (self.setup.read)(&plan)?;
         let index = matches!(self.setup.change, Change::CreateIndex(_)) && self.in_place;
         Ok(Answer::Planned { plan, cost: numbers.cost, uses_change: index.then_some(numbers.uses_new_index) })
     }
 
     async fn measure(&mut self) -> Result<Answer> {
         let plan = self.run(Explain::Measure).await?;
-        let numbers = (self.setup.read)(&plan);
+        let numbers = (self.setup.read)(&plan)?;
         let ms = numbers.execution_ms.ok_or_else(|| {
             Error::new(Kind::Server, "measure the statement").because("the server printed no execution time")
         })?;

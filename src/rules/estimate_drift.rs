@@ -95,9 +95,7 @@ fn drift(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
     let threshold = tuning.get("min-error");
     let starts_here = |child: &Node| error(ctx, child).is_none_or(|e| e.factor < threshold);
     let rows_off = (off.actual.max(1.0) - off.expected).abs() * off.loops;
-    if off.factor < threshold
-        || rows_off < tuning.get("min-rows")
-        || !ctx.children(node.id).all(starts_here)
+    if off.factor < threshold || rows_off < tuning.get("min-rows") || !ctx.children(node.id).all(starts_here)
     {
         return None;
     }
@@ -145,10 +143,9 @@ fn harm(ctx: &PlanContext, node: &Node, off: &Error) -> (Millis, Option<String>)
         }
     };
     if off.under && node.kind == "Index Scan" && off.loops <= 1.0 {
-        blame(
-            ctx.self_time(node.id).unwrap_or_default() * 0.5,
-            &|| "fetching them one by one through the index costs up to".into(),
-        );
+        blame(ctx.self_time(node.id).unwrap_or_default() * 0.5, &|| {
+            "fetching them one by one through the index costs up to".into()
+        });
     }
     let mut below = node;
     for above in ctx.plan.ancestors(node.id).take(REACH) {
@@ -370,7 +367,8 @@ fn grouping(ctx: &PlanContext, node: &Node) -> Option<Cause> {
     if columns.len() < 2 || columns.iter().any(|c| c.qualifier != alias) {
         return None;
     }
-    let scan = ctx.subtree(node.id).iter().find(|n| n.detail.relation.is_some() && n.detail.alias == alias)?;
+    let scan =
+        ctx.subtree(node.id).iter().find(|n| n.detail.relation.is_some() && n.detail.alias == alias)?;
     let relation = ctx.relation(scan)?;
     let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
     let covered = relation.statistics.iter().any(|s| names.iter().all(|c| s.columns.contains(c)));

@@ -39,11 +39,8 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
     let hash = widest(node)?;
     let batches = hash.batches.filter(|b| *b > 1.0)?;
     let join = &ctx.plan.nodes[node.parent?];
-    let rows = ctx
-        .facts_of(node.id)
-        .rows_total
-        .or(ctx.facts_of(ctx.children(node.id).next()?.id).rows_total)?
-        .0;
+    let rows =
+        ctx.facts_of(node.id).rows_total.or(ctx.facts_of(ctx.children(node.id).next()?.id).rows_total)?.0;
     let time = ctx.self_time(node.id)? + ctx.self_time(join.id)?;
     let needed = memory_for(ctx, node, &hash, rows);
     let multiplier = ctx.server.and_then(|s| s.number("hash_mem_multiplier")).unwrap_or(1.0);
@@ -85,7 +82,8 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
 
 /// The hash details of the process that had most batches.
 fn widest(node: &Node) -> Option<Hash> {
-    let all = node.detail.hash.as_deref().copied().into_iter().chain(node.workers.iter().filter_map(|w| w.hash));
+    let all =
+        node.detail.hash.as_deref().copied().into_iter().chain(node.workers.iter().filter_map(|w| w.hash));
     all.max_by(|a, b| a.batches.unwrap_or(0.0).total_cmp(&b.batches.unwrap_or(0.0)))
 }
 
@@ -102,8 +100,7 @@ fn memory_for(ctx: &PlanContext, node: &Node, hash: &Hash, rows: f64) -> Bytes {
     // Without a shared table every process hashes all rows: rows_total counts each copy.
     let copies = if parallel { 1.0 } else { node.ran().map_or(1.0, |r| r.loops.max(1.0)) };
     let tuples = (rows / copies).max(planned);
-    let bytes = tuples * (32.0 + (width / 8.0).ceil() * 8.0)
-        + 8.0 * tuples.max(1024.0).log2().ceil().exp2();
+    let bytes = tuples * (32.0 + (width / 8.0).ceil() * 8.0) + 8.0 * tuples.max(1024.0).log2().ceil().exp2();
     // Batches that multiplied while the table was filled say that rows were more, or wider, than expected.
     let grown = hash.batches > hash.original_batches.or(hash.batches);
     let seen = hash.peak_memory.filter(|_| grown).map_or(0.0, |p| p.0 as f64) * hash.batches.unwrap_or(1.0);

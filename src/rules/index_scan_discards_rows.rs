@@ -48,8 +48,7 @@ fn discards(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
     if share < tuning.get("min-removed-share") || removed + kept < tuning.get("min-rows") {
         return None;
     }
-    let bitmaps =
-        scan.nodes.iter().flat_map(|n| ctx.children(n.id)).filter_map(|n| ctx.subtree_time(n.id));
+    let bitmaps = scan.nodes.iter().flat_map(|n| ctx.children(n.id)).filter_map(|n| ctx.subtree_time(n.id));
     let time = scan.self_time(ctx)? + bitmaps.sum::<Millis>();
     let filter = node.detail.filter.as_deref().unwrap_or("its filter");
     let index = node.detail.index.clone().or_else(|| bitmap_indexes(ctx, node));

@@ -100,7 +100,7 @@ pub fn find(name: &str) -> Option<&'static Spec> {
 
 /// The rule whose name is nearest to a mistyped one.
 pub fn nearest(name: &str) -> &'static str {
-    RULES.iter().map(|s| s.name).min_by_key(|known| distance(known, name)).unwrap_or("")
+    RULES.iter().map(|s| s.name).min_by_key(|known| crate::words::distance(known, name)).unwrap_or("")
 }
 
 /// Runs every rule on one plan; findings come most recoverable time first.
@@ -142,22 +142,6 @@ fn severity(ctx: &PlanContext, finding: &Finding) -> Severity {
         }
         _ => Severity::Info,
     }
-}
-
-/// Levenshtein distance, for "did you mean".
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

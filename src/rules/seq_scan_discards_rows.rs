@@ -126,8 +126,7 @@ fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> O
     let read = scan.sum(ctx, |f| Some(f.rows_total?.0 + f.rows_removed_total.map_or(0.0, |r| r.0)))?;
     let kept = ctx.facts_of(join.id).rows_total?.0.min(read);
     let share = 1.0 - kept / read.max(1.0);
-    let side =
-        ctx.children(join.id).find(|child| !ctx.facts.tree.subtree(child.id).contains(&scan.at.id))?;
+    let side = ctx.children(join.id).find(|child| !ctx.facts.tree.subtree(child.id).contains(&scan.at.id))?;
     let probes = ctx.facts_of(side.id).rows_total?.0;
     if scan.nodes.iter().any(|n| stopped(n))
         || stopped(join)
@@ -137,8 +136,12 @@ fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> O
     {
         return None;
     }
-    let hash =
-        ctx.plan.ancestors(scan.at.id).take(NEAR).take_while(|n| n.id != join.id).filter_map(|n| ctx.self_time(n.id));
+    let hash = ctx
+        .plan
+        .ancestors(scan.at.id)
+        .take(NEAR)
+        .take_while(|n| n.id != join.id)
+        .filter_map(|n| ctx.self_time(n.id));
     let time = scan.self_time(ctx)? + hash.sum::<Millis>();
     let mut found = scan.finding(&SPEC, ctx).recovering(ctx, time * share);
     let condition = join.detail.hash_cond.as_deref().unwrap_or("its condition");

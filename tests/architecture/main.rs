@@ -68,7 +68,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("finding", &["units"]),
     ("plan", &["error", "sql", "units"]),
     // Answers what `prove` asks, about changes that `proposals` defines.
-    ("postgres", &["catalog", "error", "proposals", "prove", "sql"]),
+    ("postgres", &["catalog", "error", "proposals", "prove", "sql", "words"]),
     ("proposals", &["catalog", "context", "finding", "plan", "sql", "units"]),
     ("prove", &[]),
     (

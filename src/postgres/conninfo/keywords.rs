@@ -166,26 +166,10 @@ fn unknown(name: &str) -> Bad {
 fn nearest(name: &str) -> Option<&'static str> {
     KEYWORDS
         .iter()
-        .map(|keyword| (edits(name, keyword.name), keyword.name))
+        .map(|keyword| (crate::words::distance(name, keyword.name), keyword.name))
         .filter(|(distance, right)| *distance <= 2 && distance * 2 <= right.len())
         .min()
         .map(|(_, right)| right)
-}
-
-/// The Levenshtein distance between two words.
-fn edits(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
 }
 
 /// Parses libpq's `key=value key='quoted value'` notation.
