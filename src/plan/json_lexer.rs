@@ -343,9 +343,11 @@ impl<'a> Lexer<'a> {
             end: start + size,
             label: format!("expected {}", unexpected.expected),
         };
-        Error::new(Kind::Input, format!("read the JSON plan at line {line}, column {column}"))
+        let error = Error::new(Kind::Input, format!("read the JSON plan at line {line}, column {column}"))
             .because(format!("expected {}, found {found}", unexpected.expected))
-            .at(excerpt)
+            .at(excerpt);
+        let cut_off = self.text[at..].trim().is_empty();
+        if cut_off { error.help("the plan is cut off here: paste it whole") } else { error }
     }
 }
 

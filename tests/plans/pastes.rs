@@ -452,3 +452,25 @@ fn an_entry_that_is_cut_off_is_told_and_the_others_are_read() {
         assert!(told, "{:?} {cut:?}", reading.left_out);
     }
 }
+
+#[test]
+fn what_no_server_prints_is_refused_in_time() {
+    // Each was quadratic, or worse, once.
+    let node = "Limit  (cost=0.00..1.00 rows=1 width=4)\n";
+    let deep = format!("{node}{}", format!("  ->  {node}").repeat(20_000));
+    let error = find(&deep, None).unwrap_err();
+    assert!(error.excerpt().is_some_and(|e| e.label.contains("indentation")), "{:?}", error.excerpt());
+    assert!(find(&"Sort  (cos\n".repeat(100_000), None).is_err());
+    let flat = format!(
+        "Append  (cost=0.00..1.00 rows=1 width=4)\n{}",
+        format!("->  Seq Scan on t  {}Filter: x\n", &node[7..]).repeat(20_000)
+    );
+    assert_eq!(find(&flat, None).unwrap().plans[0].plan.nodes.len(), 20_001);
+    let list: String = (0..200_000).map(|n| if n % 12 == 0 { "1000000,\n" } else { "1000000," }).collect();
+    let long = format!(
+        "{}  Filter: (x = ANY ('{{{list}1}}'::integer[]))\n  ->  Seq Scan on t  {}",
+        node,
+        &node[7..]
+    );
+    assert_eq!(find(&long, None).unwrap().plans[0].plan.nodes.len(), 2);
+}

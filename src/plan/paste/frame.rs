@@ -61,6 +61,11 @@ pub(in crate::plan) fn is_noise(text: &str) -> bool {
         }
         _ => {}
     }
+    if text.len() > 60
+        || !matches!(text.as_bytes()[0], b'Q' | b'q' | b'E' | b'|' | b'"' | b'\'' | b'*' | b'#' | b'+')
+    {
+        return false;
+    }
     let title = text.trim_matches(['|', '│', '║', ' ', '"', '\'', '*', '#', '+']);
     ["QUERY PLAN", "Query Plan", "query plan", "EXPLAIN", "Explain"].contains(&title)
 }

@@ -19,7 +19,7 @@ pub(super) struct Entry {
 
 /// Whether there is such an entry at all.
 pub(super) fn is_log(text: &str) -> bool {
-    text.match_indices("duration: ").any(|(at, _)| header(&text[at..]).is_some())
+    text.contains("plan:") && text.match_indices("duration: ").any(|(at, _)| header(&text[at..]).is_some())
 }
 
 /// Every entry, in order.

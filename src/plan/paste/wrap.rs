@@ -66,10 +66,13 @@ pub(super) fn unwrapped<'a>(lines: &[Line<'a>]) -> Vec<Line<'a>> {
     out
 }
 
+/// In bytes: names have at most 63, and a line of a node holds a few.
+const LONGEST_LABEL: usize = 4096;
+
 /// The line on which the literal that is open ends and its brackets are closed; `None` where it does not, soon, or
 /// the lines are broken at their last column, which says more.
 fn literal_end(lines: &[Line], from: usize, state: &Quotes, breaks: Breaks) -> Option<usize> {
-    const LONGEST: usize = 500;
+    const LONGEST: usize = 200;
     let mut state = state.clone();
     if let (Breaks::Column(width), Some(last)) = (breaks, from.checked_sub(1))
         && lines[last].text.chars().count() + 2 >= width
@@ -92,6 +95,10 @@ fn joint(
     measured: bool,
 ) -> Option<String> {
     let (head, tail) = (whole.trim_start(), next.text.trim());
+    // Conditions may be long; a node's own line never is.
+    if whole.len() > LONGEST_LABEL && !of_node(head) {
+        return None;
+    }
     if head.is_empty() || (tail.is_empty() && !state.quoted) || (is_noise(tail) && !state.quoted) {
         return None;
     }

@@ -33,6 +33,9 @@ fn inputs(kind: &str) -> Option<(usize, usize)> {
     })
 }
 
+/// Deeper than any plan that a person pasted without its indentation.
+const DEEPEST: usize = 1000;
+
 /// What is wrong with a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
@@ -90,15 +93,15 @@ pub(super) fn reindented<'a>(lines: &[Line<'a>]) -> Option<Vec<Line<'a>>> {
         .enumerate()
         .map(|(at, line)| label::node(line.text.trim(), at > 0).map(|label| label.kind))
         .collect();
+    let trees = trees(&kinds);
     let mut stack: Vec<Open> = Vec::new();
     let mut out = Vec::with_capacity(lines.len());
     let (mut column, mut header, mut parameters) = (0, false, false);
     for (at, line) in lines.iter().enumerate() {
         let text = line.text.trim();
-        let put = |indent: usize| Line {
-            text: Cow::Owned(format!("{:indent$}{text}", "")),
-            number: line.number,
-            trailing: 0,
+        let put = |indent: usize| {
+            let text = Cow::Owned(format!("{}{text}", " ".repeat(indent)));
+            Line { text, number: line.number, trailing: 0 }
         };
         if let Some(kind) = &kinds[at] {
             let needs = match inputs(kind) {
@@ -108,7 +111,10 @@ pub(super) fn reindented<'a>(lines: &[Line<'a>]) -> Option<Vec<Line<'a>>> {
                 Some(_) => return None,
                 None => None,
             };
-            let depth = if header { stack.last()?.depth + 1 } else { place(&mut stack, &kinds[at..])? };
+            let depth = if header { stack.last()?.depth + 1 } else { place(&mut stack, trees[at])? };
+            if depth > DEEPEST {
+                return None;
+            }
             stack.push(Open { depth, needs, plain: 0, headed: std::mem::take(&mut header) });
             // A node below a header is two columns further in, and so is all that hangs under it.
             let shift = 2 * stack.iter().filter(|open| open.headed).count();
@@ -140,7 +146,7 @@ pub(super) fn reindented<'a>(lines: &[Line<'a>]) -> Option<Vec<Line<'a>>> {
 }
 
 /// The depth of the next node, whose parent is the innermost that still takes one.
-fn place(stack: &mut Vec<Open>, rest: &[Option<String>]) -> Option<usize> {
+fn place(stack: &mut Vec<Open>, left: Option<usize>) -> Option<usize> {
     if stack.is_empty() {
         return Some(0);
     }
@@ -157,7 +163,7 @@ fn place(stack: &mut Vec<Open>, rest: &[Option<String>]) -> Option<usize> {
                 // Any number: as many as the nodes above leave over.
                 let others = &stack[..stack.len() - 1];
                 let wanted = others.iter().map(|open| open.needs).sum::<Option<usize>>()?;
-                let left = subtrees(rest)?;
+                let left = left?;
                 let open = stack.last_mut()?;
                 if left > wanted {
                     open.plain += 1;
@@ -169,19 +175,29 @@ fn place(stack: &mut Vec<Open>, rest: &[Option<String>]) -> Option<usize> {
     }
 }
 
-/// How many complete trees the nodes make one after the other; `None` where a kind takes any number.
-fn subtrees(kinds: &[Option<String>]) -> Option<usize> {
-    let (mut trees, mut missing) = (0, 0);
-    for kind in kinds.iter().flatten() {
-        let needs = inputs(kind).filter(|(least, most)| least == most)?.0;
-        if missing == 0 {
-            trees += 1;
-        } else {
-            missing -= 1;
-        }
-        missing += needs;
+/// For each line, how many trees the nodes from there on make one after the other; `None` where one of them takes any
+/// number of inputs.
+fn trees(kinds: &[Option<String>]) -> Vec<Option<usize>> {
+    let end = kinds.len();
+    // For each line, where the tree that begins there ends, and how many trees there are from there on.
+    let mut ends = vec![end; end + 1];
+    let mut counts: Vec<Option<usize>> = vec![Some(0); end + 1];
+    for at in (0..end).rev() {
+        let Some(kind) = &kinds[at] else {
+            (ends[at], counts[at]) = (ends[at + 1], counts[at + 1]);
+            continue;
+        };
+        let needs = inputs(kind).filter(|(least, most)| least == most).map(|(least, _)| least);
+        let (Some(needs), Some(_)) = (needs, counts[at + 1]) else {
+            counts[at] = None;
+            continue;
+        };
+        // The first line behind a node may be a property: its entry is that of the next node.
+        ends[at] = (0..needs).fold(at + 1, |from, _| if from < end { ends[from] } else { end });
+        counts[at] = counts[ends[at]].map(|count| count + 1);
     }
-    Some(trees)
+    counts.truncate(end);
+    counts
 }
 
 /// Whether a property stands no further in than the arrow of the node above it: no server prints that.

@@ -86,11 +86,18 @@ pub(in crate::plan) fn complete(text: &str, measured: bool) -> bool {
 
 /// Whether a line ends inside `(cost=…)` or `(actual …)`.
 pub(in crate::plan) fn open_figures(text: &str) -> bool {
-    let Some(open) = text.rfind('(') else { return false };
+    let Some(open) = last_bracket(text) else { return false };
     let (before, inner) = (&text[..open], &text[open + 1..]);
     let apart = before.ends_with("  ") || before.ends_with(") ");
     let begins = |word: &str| word.starts_with(inner) || inner.starts_with(word);
     apart && !inner.contains(')') && (begins("cost=") || begins("actual ") || begins("never executed"))
+}
+
+/// Where the last bracket opens, as far from the end as figures are long: a condition may hold megabytes.
+fn last_bracket(text: &str) -> Option<usize> {
+    const LONGEST: usize = 400;
+    let from = text.len().saturating_sub(LONGEST);
+    text.as_bytes()[from..].iter().rposition(|byte| *byte == b'(').map(|at| from + at)
 }
 
 /// Whether a line holds the figures of a node.
@@ -178,7 +185,8 @@ fn figures(text: &str) -> (&str, Figures<'_>) {
     let mut figures = Figures::default();
     let mut label = text;
     while let Some(inner) = label.strip_suffix(')') {
-        let Some(open) = inner.rfind('(').filter(|open| *open == 0 || inner[..*open].ends_with(' ')) else {
+        let Some(open) = last_bracket(inner).filter(|open| *open == 0 || inner[..*open].ends_with(' '))
+        else {
             break;
         };
         let inner = &inner[open + 1..];
@@ -442,13 +450,13 @@ impl Label<'_> {
 /// Splits at the first `separator` that is not inside double quotes.
 fn split_outside_quotes<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
     let mut quoted = false;
-    for (at, c) in text.char_indices() {
-        if !quoted && text[at..].starts_with(separator) {
+    // Separators and quotes are ASCII, so that their bytes stand for themselves alone.
+    let first = separator.as_bytes().first();
+    for (at, byte) in text.bytes().enumerate() {
+        if !quoted && Some(&byte) == first && text.as_bytes()[at..].starts_with(separator.as_bytes()) {
             return Some((&text[..at], &text[at + separator.len()..]));
         }
-        if c == '"' {
-            quoted = !quoted;
-        }
+        quoted ^= byte == b'"';
     }
     None
 }

@@ -51,7 +51,7 @@ pub(super) fn read(lines: &[Line]) -> Result<Texts> {
             reader.finish(&mut texts)?;
             continue;
         }
-        if reader.started && label::begins(&line.text) && reader.begins_anew(line) {
+        if reader.started && reader.begins_anew(line) && label::begins(&line.text) {
             reader.finish(&mut texts)?;
         }
         reader.line(line);
@@ -62,7 +62,7 @@ pub(super) fn read(lines: &[Line]) -> Result<Texts> {
 
 /// Why this line says that the plan is not whole.
 fn truncated(text: &str) -> Option<&'static str> {
-    text.contains("[Your log message was truncated]").then_some("the log cut this plan off")
+    text.ends_with("[Your log message was truncated]").then_some("the log cut this plan off")
 }
 
 /// The error for lines without a plan.
@@ -227,7 +227,7 @@ impl<'l> Reader<'l> {
     /// A line of the plan that is no node.
     fn inside(&mut self, line: &'l Line<'l>, indent: usize, text: &'l str) {
         let writes = self.open.last().is_some_and(|open| open.kind == "ModifyTable");
-        if let Some(target) = label::target(text).filter(|_| writes) {
+        if writes && let Some(target) = label::target(text) {
             self.lines.push(line);
             return self.targets.push(target);
         }

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 /// The key and the value of a property line; `None` where the line is something else.
 pub(super) fn split(text: &str) -> Option<(&str, &str)> {
-    let (key, value) = match text.split_once(": ") {
-        Some((key, value)) => (key, value.trim()),
+    let colon = text.match_indices(':').find(|(at, _)| text.as_bytes().get(at + 1) == Some(&b' '));
+    let (key, value) = match colon {
+        Some((at, _)) => (&text[..at], text[at + 2..].trim()),
         None => (text.strip_suffix(':')?, ""),
     };
     // `Filter: ((a)::text = 'x: y')` has its key before any bracket or quote.
