@@ -87,32 +87,45 @@ fn python(text: &str) -> Option<String> {
     Some(out)
 }
 
+/// Whether a string in double quotes is open.
+#[derive(Default)]
+struct Open {
+    quoted: bool,
+    escape: bool,
+}
+
+impl Open {
+    fn take(&mut self, line: &str) {
+        for c in line.chars() {
+            match c {
+                _ if self.escape => self.escape = false,
+                '\\' => self.escape = self.quoted,
+                '"' => self.quoted = !self.quoted,
+                _ => {}
+            }
+        }
+    }
+}
+
 /// Strings, numbers and words that a line end cut in two.
 fn rejoined(text: &str) -> Option<String> {
     let longest = text.lines().map(|line| line.chars().count()).max()?;
     let mut out = String::with_capacity(text.len());
-    let (mut quoted, mut escape, mut mended) = (false, false, false);
+    let (mut string, mut mended) = (Open::default(), false);
     let mut lines = text.split('\n').peekable();
     while let Some(line) = lines.next() {
-        for c in line.chars() {
-            match c {
-                _ if escape => escape = false,
-                '\\' => escape = quoted,
-                '"' => quoted = !quoted,
-                _ => {}
-            }
-        }
+        string.take(line);
         out.push_str(line);
         let Some(next) = lines.peek() else { break };
         let part =
             |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
         let cut = part(line.chars().next_back()) && part(next.trim_start().chars().next());
-        if !quoted && !cut {
+        if !string.quoted && !cut {
             out.push('\n');
             continue;
         }
         mended = true;
-        if quoted {
+        if string.quoted {
             out.push_str(swallowed(line.chars().count(), longest, next));
         }
     }
@@ -131,23 +144,16 @@ pub(super) fn yaml(text: &str) -> Option<String> {
     let longest = text.lines().map(|line| line.chars().count()).max()?;
     let mut out = String::with_capacity(text.len());
     let mut mended = false;
-    let (mut quoted, mut escape, mut length) = (false, false, 0);
+    let (mut string, mut length) = (Open::default(), 0);
     for (at, line) in text.split('\n').enumerate() {
-        if quoted {
+        if string.quoted {
             mended = true;
             out.push_str(swallowed(length, longest, line));
         } else if at > 0 {
             out.push('\n');
         }
         length = line.chars().count();
-        for c in line.chars() {
-            match c {
-                _ if escape => escape = false,
-                '\\' => escape = quoted,
-                '"' => quoted = !quoted,
-                _ => {}
-            }
-        }
+        string.take(line);
         out.push_str(line);
     }
     mended.then_some(out)

@@ -106,7 +106,8 @@ fn from_log(text: &str, notation: Option<Notation>) -> Result<Reading> {
             }
             Err(error) => {
                 let reason = error.excerpt().map(|e| e.label.clone());
-                let reason = reason.or_else(|| error.causes().into_iter().next()).unwrap_or_default();
+                let reason = reason.or_else(|| error.causes().into_iter().next());
+                let reason = reason.unwrap_or_else(|| "it cannot be read".to_owned());
                 let at = error.excerpt().map_or(entry.line, |e| e.first_line + entry.line - 1);
                 reading
                     .left_out
