@@ -172,13 +172,26 @@ impl<'a> Lexer<'a> {
             Some(b't') => ("true", Scalar::Bool(true)),
             Some(b'f') => ("false", Scalar::Bool(false)),
             Some(b'n') => ("null", Scalar::Null),
-            _ => return Err(self.unexpected("a value")),
+            _ => return self.no_number(),
         };
         if !self.text.as_bytes()[self.at..].starts_with(word.0.as_bytes()) {
-            return Err(self.unexpected("a value"));
+            return self.no_number();
         }
         self.at += word.0.len();
         Ok(word.1)
+    }
+
+    /// `inf` and `NaN`, which servers print bare where a cost overflows: kept as the words they are.
+    #[cold]
+    fn no_number(&mut self) -> Lexed<Scalar<'a>> {
+        let rest = &self.text[self.at..];
+        let length = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let word = &rest[..length];
+        if !["inf", "infinity", "nan"].iter().any(|known| known.eq_ignore_ascii_case(word)) {
+            return Err(self.unexpected("a value"));
+        }
+        self.at += length;
+        Ok(Scalar::Text(word.into()))
     }
 
     /// Numbers of up to 15 digits are exact as digits and a power of ten; longer ones take the slow way.

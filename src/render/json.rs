@@ -304,7 +304,7 @@ fn plan(statement: usize, run: usize, planned: &Planned) -> JsonPlan {
         parameters: planned.parameters.clone(),
         not_executed: planned.not_executed.clone(),
         planning_ms: plan.planning_time.map(|t| t.0),
-        execution_ms: plan.execution_time.map(|t| t.0),
+        execution_ms: plan.execution_time.or(plan.duration).map(|t| t.0),
         total_cost: plan.root().and_then(|n| n.estimate).map(|e| e.total_cost.0),
         nodes: plan.nodes.iter().map(|n| node(planned, n)).collect(),
     }

@@ -61,7 +61,8 @@ fn row(report: &Report, index: usize) -> Row {
     let middle = |samples: &[Sample]| median(&samples.iter().map(|s| s.ms).collect::<Vec<_>>());
     let (before, after) =
         best.map_or((None, None), |j| (middle(&j.verdict.before), middle(&j.verdict.after)));
-    let plain = report.statements[index].plans.first().and_then(|p| p.plan.execution_time);
+    let plain =
+        report.statements[index].plans.first().and_then(|p| p.plan.execution_time.or(p.plan.duration));
     Row {
         number: (index + 1).to_string(),
         trouble: finding.map_or("none", |f| f.rule).to_owned(),

@@ -144,7 +144,7 @@ fn timing(planned: &crate::report::Planned) -> String {
     };
     let part = |label: &str, time: Option<Millis>| time.map(|t| format!("{label} {}", duration(t)));
     let parts: Vec<String> = [
-        part("execution", plan.execution_time),
+        part("execution", plan.execution_time.or(plan.duration)),
         part("planning", plan.planning_time),
         part("JIT", plan.jit.as_ref().and_then(|j| j.total)),
         part(

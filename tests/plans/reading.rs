@@ -122,6 +122,11 @@ fn what_breaks_other_readers_is_read() {
     );
     assert_eq!(large.estimate.unwrap().rows.0, 1e24 - 16_777_216.0);
 
+    // A cost that overflows is printed bare; it is no number.
+    let endless = one(r#", "Startup Cost": 0.00, "Total Cost": inf, "Plan Rows": NaN, "Plan Width": 4"#);
+    assert_eq!(endless.estimate, None);
+    assert!(endless.extra.contains(&("Total Cost".to_owned(), "inf".into())), "{:?}", endless.extra);
+
     // A console broke this line: no server prints a line feed inside a string.
     let broken = pgproof::plan::read(&node(", \"Filter\": \"(a =\n 'b')\""), None).unwrap().remove(0);
     assert_eq!(broken.nodes[0].detail.filter.as_deref(), Some("(a = 'b')"));
