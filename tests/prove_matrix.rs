@@ -313,9 +313,11 @@ impl Cell<'_> {
     fn hold_marker(&self) -> Option<&'static str> {
         // Whoever locks the table must have it before the statement that waits for it.
         let waits = matches!(self.mishap, StatementTimeout | Locked);
+        // A server takes longer to crash than the runs take: on a busy machine the trial was over.
+        let held = waits || self.mishap == Crash;
         match (self.mode, self.phase) {
-            (_, Before) if waits => Some("/* pgproof:trial before */ EXPLAIN"),
-            (_, Again) if waits => Some("/* pgproof:trial again */ EXPLAIN"),
+            (_, Before) if held => Some("/* pgproof:trial before */ EXPLAIN"),
+            (_, Again) if held => Some("/* pgproof:trial again */ EXPLAIN"),
             (Rollback | Clone, Undo) => Some("/* pgproof:undo */ ROLLBACK"),
             (_, Run) | (Concurrently, Undo) => Some("/* pgproof:trial run */ EXPLAIN"),
             _ => None,

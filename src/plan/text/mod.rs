@@ -7,6 +7,7 @@ mod arity;
 mod groups;
 mod label;
 mod property;
+mod trouble;
 
 use super::Plan;
 use super::build::{PlanBuilder, Scalar};
@@ -14,6 +15,7 @@ use super::paste::{Line, error, indent, is_noise};
 use crate::error::Result;
 
 pub(super) use label::{begins, complete, has_figures, of_node, open_figures, structural};
+pub(super) use trouble::{lacks_an_input, nothing};
 
 /// A plan in text, and where it stood.
 pub(super) struct Text {
@@ -41,7 +43,7 @@ pub(super) fn read(lines: &[Line]) -> Result<Texts> {
     let mut texts = Texts { plans: Vec::new(), odd: false };
     let mut reader = Reader::default();
     for line in lines {
-        if let Some(reason) = truncated(&line.text) {
+        if let Some(reason) = trouble::truncated(&line.text) {
             if !reader.started && texts.plans.is_empty() {
                 return Err(error(line, reason).help(
                     "raise the log's limit on the length of a message, or take the plan from the server itself",
@@ -58,50 +60,6 @@ pub(super) fn read(lines: &[Line]) -> Result<Texts> {
     }
     reader.finish(&mut texts)?;
     Ok(texts)
-}
-
-/// Why this line says that the plan is not whole.
-fn truncated(text: &str) -> Option<&'static str> {
-    text.ends_with("[Your log message was truncated]").then_some("the log cut this plan off")
-}
-
-/// The error for lines without a plan.
-pub(super) fn nothing(lines: &[Line]) -> crate::error::Error {
-    use crate::error::{Error, Kind};
-    let filled = |line: &&Line| !line.text.trim().is_empty();
-    let help = "paste what EXPLAIN printed, from its first line on: text, JSON, YAML or XML";
-    match lines.iter().find(filled) {
-        Some(first) => {
-            let (label, help) = looks_like(first.text.trim())
-                .unwrap_or(("no line here is a plan node, such as `Seq Scan on t  (cost=…)`", help));
-            error(first, label).help(help)
-        }
-        None => Error::new(Kind::Input, "read the plan").because("there is nothing in it").help(help),
-    }
-}
-
-/// What an input without a plan is instead: most that cannot be read are no plans at all.
-fn looks_like(text: &str) -> Option<(&'static str, &'static str)> {
-    const STATEMENTS: &[&str] =
-        &["SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "EXECUTE"];
-    let word = text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
-    let is = |words: &[&str]| words.iter().any(|other| other.eq_ignore_ascii_case(word));
-    if is(STATEMENTS) {
-        let help = "let pgproof run it: pgproof explain -f FILE; or paste what EXPLAIN (ANALYZE, BUFFERS) prints for it";
-        return Some(("this is a statement, not its plan", help));
-    }
-    if is(&["EXPLAIN"]) {
-        let help =
-            "run this in psql and paste what it prints, or: pgproof explain -f FILE without the word EXPLAIN";
-        return Some(("this is the command, not what it printed", help));
-    }
-    if ["ERROR", "FATAL", "FEHLER", "ERREUR"].contains(&word) || text.starts_with("psql:") {
-        return Some((
-            "this is an error of the server or the client",
-            "mend it there, and paste the plan it prints then",
-        ));
-    }
-    None
 }
 
 /// A node that is open, and where its text begins.
@@ -127,6 +85,8 @@ struct Reader<'l> {
     worker: Option<usize>,
     /// A group whose lines are collected, and the indentation of its header: `Planning:`, `JIT:`.
     group: Option<(usize, groups::Group<'l>)>,
+    /// A text of several lines behind the plan, and the indentation of its header: 19's `Generated Plan Advice:`.
+    advice: Option<(usize, &'l str, Vec<&'l str>)>,
     /// `CTE x`, `InitPlan 1` above the node it names.
     subplan: Option<String>,
     /// Column of the root's text.
@@ -183,11 +143,11 @@ impl<'l> Reader<'l> {
             }
             None => {}
             Some(arity::Wrong::Many(id)) if text.cut.is_none() => {
-                return Err(misplaced(&lines, &text.plan, id, &reader.places));
+                return Err(trouble::misplaced(&lines, &text.plan, id, &reader.places));
             }
             Some(arity::Wrong::Many(id) | arity::Wrong::Few(id) | arity::Wrong::CutOff(id)) => {
                 let last = lines.last().map_or(line, |line| line.number);
-                text.cut.get_or_insert_with(|| lacking(&text.plan, id, &reader.places, last));
+                text.cut.get_or_insert_with(|| trouble::lacking(&text.plan, id, &reader.places, last));
             }
         }
         texts.plans.push(text);
@@ -226,6 +186,18 @@ impl<'l> Reader<'l> {
 
     /// A line of the plan that is no node.
     fn inside(&mut self, line: &'l Line<'l>, indent: usize, text: &'l str) {
+        if let Some((at, _, lines)) = &mut self.advice
+            && indent > *at
+        {
+            return lines.push(text);
+        }
+        self.end_advice();
+        if indent <= self.root && text.ends_with("Plan Advice:") {
+            self.close_to(0);
+            self.behind = true;
+            self.advice = Some((indent, text.trim_end_matches(':'), Vec::new()));
+            return;
+        }
         let writes = self.open.last().is_some_and(|open| open.kind == "ModifyTable");
         if writes && let Some(target) = label::target(text) {
             self.lines.push(line);
@@ -355,6 +327,7 @@ impl<'l> Reader<'l> {
 
     fn close_to(&mut self, keep: usize) {
         if keep == 0 {
+            self.end_advice();
             self.end_group(0);
             self.end_worker(0);
         }
@@ -420,6 +393,12 @@ impl<'l> Reader<'l> {
         }
     }
 
+    fn end_advice(&mut self) {
+        if let Some((_, key, lines)) = self.advice.take() {
+            self.builder.scalar(key, Scalar::Text(lines.join("\n").into()));
+        }
+    }
+
     /// Ends the group unless a line at `indent` is inside of it.
     fn end_group(&mut self, indent: usize) {
         if let Some((_, group)) = self.group.take_if(|(at, _)| indent <= *at) {
@@ -461,33 +440,4 @@ fn straightened(lines: &[Line], wrong: Option<arity::Wrong>, plan: &Plan, places
         None => Ok(Text { plan, line, cut: None }),
         Some(_) => Err(lost()),
     }
-}
-
-/// The error for a node with more inputs than it can have: the indentation is not the server's.
-fn misplaced(lines: &[&Line], plan: &Plan, id: usize, places: &[usize]) -> crate::error::Error {
-    let kind = plan.nodes.get(id).map_or("this node", |node| node.kind.as_str());
-    let number = places.get(id).copied();
-    match lines.iter().find(|line| Some(line.number) == number) {
-        Some(line) => error(
-            line,
-            format!(
-                "{kind} cannot have so many inputs: the indentation below it is not what the server printed"
-            ),
-        )
-        .help("paste it with its indentation, or as JSON: EXPLAIN (FORMAT JSON)"),
-        None => nothing(&[]),
-    }
-}
-
-/// Why a plan cannot be whole, in words.
-pub(super) fn lacks_an_input(plan: &Plan) -> Option<String> {
-    let (arity::Wrong::Few(id) | arity::Wrong::CutOff(id)) = arity::wrong(plan)? else { return None };
-    Some(format!("the plan is not whole: {} lacks an input", plan.nodes.get(id)?.kind))
-}
-
-/// What a plan lacks, in words.
-fn lacking(plan: &Plan, id: usize, places: &[usize], last: usize) -> String {
-    let kind = plan.nodes.get(id).map_or("a node", |node| node.kind.as_str());
-    let line = places.get(id).copied().unwrap_or(last);
-    format!("the plan is not whole: {kind} at line {line} lacks an input")
 }
