@@ -16,10 +16,15 @@ use crate::error::{Error, Kind, Result};
 /// [`Kind::Input`](crate::error::Kind::Input), with line, column and excerpt, where `text` is no such document or
 /// is cut short.
 pub fn read_json(text: &str) -> Result<Vec<Plan>> {
+    Ok(read_json_up_to(text)?.0)
+}
+
+/// The same, and where the last document ended, in bytes.
+pub(super) fn read_json_up_to(text: &str) -> Result<(Vec<Plan>, usize)> {
     let mut reader =
         Reader { lexer: Lexer { text, at: 0 }, builder: PlanBuilder::default(), plans: Vec::new() };
     match reader.documents() {
-        Ok(()) => Ok(reader.plans),
+        Ok(()) => Ok((reader.plans, reader.lexer.at)),
         Err(unexpected) => Err(reader.lexer.error(&unexpected)),
     }
 }

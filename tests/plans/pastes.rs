@@ -139,6 +139,19 @@ fn in_a_code_block_between_prose() {
 }
 
 #[test]
+fn several_in_one_input_with_prose_between() {
+    for ending in ["txt", "json"] {
+        let all: Vec<String> = recorded(ending).into_iter().map(|(_, text)| text).take(9).collect();
+        let count: usize = all.iter().map(|text| read(text, None).unwrap().len()).sum();
+        let whole = format!("First:\n\n{}\n", all.join("\n\nand then this one [see above]:\n\n"));
+        let together = read(&whole, None).unwrap();
+        assert_eq!(together.len(), count, "{ending}");
+        let apart: Vec<Plan> = all.iter().flat_map(|text| read(text, None).unwrap()).collect();
+        assert!(same(&together, &apart), "{ending}: {}", differ(&apart, &together));
+    }
+}
+
+#[test]
 fn escaped_for_a_web_page() {
     let html = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     each("txt", |text| text.contains("->").then(|| html(text)));

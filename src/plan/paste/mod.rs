@@ -13,7 +13,8 @@ mod wrap;
 pub(super) use frame::is_noise;
 pub(super) use line::{Line, error, indent};
 
-use super::{Plan, read_json, read_xml, read_yaml, text};
+use super::json::read_json_up_to;
+use super::{Plan, read_xml, read_yaml, text};
 use crate::error::{Error, Kind, Result};
 use std::borrow::Cow;
 
@@ -128,7 +129,7 @@ fn document(text: &str, notation: Option<Notation>) -> Result<Vec<Found>> {
     let bare = text.trim_ascii_start().as_bytes();
     if notation.is_none_or(|n| n == Notation::Json)
         && matches!(bare, [b'[' | b'{', ..])
-        && let Ok(plans) = read_json(text)
+        && let Ok(plans) = documents(text)
     {
         return Ok(found(plans, 1, Notation::Json));
     }
@@ -161,13 +162,13 @@ fn document(text: &str, notation: Option<Notation>) -> Result<Vec<Found>> {
     let read = match notation {
         Notation::Xml => read_xml(mend::whole_xml(&plain)),
         Notation::Yaml => read_yaml(&plain),
-        _ => read_json(&plain),
+        _ => documents(&plain),
     };
     read.or_else(|error| {
         // A blank at the end of a line that a terminal cut belongs to what goes on below.
         let start: usize = text.split_inclusive('\n').take(number - 1).map(str::len).sum();
         let again = [&text[start..], &plain].into_iter().find_map(|broken| match notation {
-            Notation::Json => read_json(&mend::json(broken)?).ok(),
+            Notation::Json => documents(&mend::json(broken)?).ok(),
             Notation::Yaml => read_yaml(&mend::yaml(broken)?).ok(),
             _ => None,
         });
@@ -175,6 +176,33 @@ fn document(text: &str, notation: Option<Notation>) -> Result<Vec<Found>> {
         again.ok_or_else(|| placed(error, &lines))
     })
     .map(|plans| found(plans, number, notation))
+}
+
+/// JSON documents with prose between them.
+fn documents(text: &str) -> Result<Vec<Plan>> {
+    let (mut plans, mut at) = read_json_up_to(text)?;
+    let Some(last) = text.rfind("\"Plan\"") else { return Ok(plans) };
+    while let Some(start) = next_document(text, at).filter(|start| *start <= last) {
+        let above = text[..start].matches('\n').count();
+        let (more, end) = read_json_up_to(&text[start..]).map_err(|error| error.further_down(above))?;
+        plans.extend(more);
+        at = start + end;
+    }
+    Ok(plans)
+}
+
+/// Where the next line that begins a document stands, behind the line that holds `at`.
+fn next_document(text: &str, at: usize) -> Option<usize> {
+    let mut start = at + text[at..].find('\n')? + 1;
+    loop {
+        let rest = &text[start..];
+        let line = rest.split('\n').next()?.trim();
+        let below = || rest.split('\n').skip(1).map(str::trim).find(|line| !line.is_empty());
+        if notation(line, below) == Some(Notation::Json) {
+            return Some(start);
+        }
+        start += rest.find('\n')? + 1;
+    }
 }
 
 /// An error whose lines were counted without those of the frame.
