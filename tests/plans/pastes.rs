@@ -134,13 +134,13 @@ fn in_a_code_block_between_prose() {
         Some(format!("It's slow (10 s):\n\n```\n{text}```\n\nNote: the cache was warm.\nThanks!\n"))
     });
     each("json", |text| Some(format!("It's slow:\n\n```json\n{text}```\n\nThanks!\n")));
-    each("yaml", |text| Some(format!("It's slow:\n\n{text}")));
+    each("yaml", |text| Some(format!("It's slow:\n\n{text}\nThanks!\n")));
     each("xml", |text| Some(format!("It's slow:\n\n{text}\nThanks!\n")));
 }
 
 #[test]
 fn several_in_one_input_with_prose_between() {
-    for ending in ["txt", "json"] {
+    for ending in ["txt", "json", "yaml", "xml"] {
         let all: Vec<String> = recorded(ending).into_iter().map(|(_, text)| text).take(9).collect();
         let count: usize = all.iter().map(|text| read(text, None).unwrap().len()).sum();
         let whole = format!("First:\n\n{}\n", all.join("\n\nand then this one [see above]:\n\n"));

@@ -157,6 +157,9 @@ fn document(text: &str, notation: Option<Notation>) -> Result<Vec<Found>> {
         let blanks = base.min(indent(&line.text));
         line.text = Cow::Owned(line.text[blanks..].to_owned());
     }
+    if notation == Notation::Yaml {
+        without_prose(&mut lines[first..]);
+    }
     let number = lines.get(first).map_or(1, |line| line.number);
     let plain = line::joined(&lines);
     let read = match notation {
@@ -176,6 +179,24 @@ fn document(text: &str, notation: Option<Notation>) -> Result<Vec<Found>> {
         again.ok_or_else(|| placed(error, &lines))
     })
     .map(|plans| found(plans, number, notation))
+}
+
+/// Empties the lines behind a YAML document that are none of it: behind an empty line, at the margin. EXPLAIN prints
+/// no empty line.
+fn without_prose(lines: &mut [Line]) {
+    let (mut prose, mut empty) = (false, false);
+    for line in lines {
+        let text = line.text.trim();
+        if text.starts_with("- ") || notation(text, || None) == Some(Notation::Yaml) {
+            prose = false;
+        } else if empty && !text.is_empty() && indent(&line.text) == 0 {
+            prose = true;
+        }
+        empty = text.is_empty();
+        if prose {
+            line.text = Cow::Borrowed("");
+        }
+    }
 }
 
 /// JSON documents with prose between them.
