@@ -26,6 +26,7 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
         Report { server: capture.server.clone(), gaps: capture.gaps.clone(), ..Report::default() };
     for (statement_id, statement) in capture.statements.iter().enumerate() {
         let words = sql::read(&statement.text);
+        let parsed = sql::Parsed::read(&words.text);
         let mut entry = Statement {
             title: None,
             text: statement.text.clone(),
@@ -36,7 +37,15 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
         };
         for (run_id, run) in statement.runs.iter().enumerate() {
             let planned = planned(run)?;
-            examine(&mut report, &mut entry, (statement_id, run_id), planned, &words, capture, config);
+            examine(
+                &mut report,
+                &mut entry,
+                (statement_id, run_id),
+                planned,
+                (&words, parsed.as_ref()),
+                capture,
+                config,
+            );
         }
         report.statements.push(entry);
     }
@@ -52,6 +61,7 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
     for (origin, plan) in plans.into_iter().filter(|(_, plan)| !plan.nodes.is_empty()) {
         let text = plan.query_text.clone().unwrap_or_default();
         let words = sql::read(&text);
+        let parsed = sql::Parsed::read(&words.text);
         let mut entry = Statement {
             title: None,
             fingerprint: sql::fingerprint(&text),
@@ -63,7 +73,7 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
         let facts = facts(&plan);
         let planned = Planned { mode: Mode::Stored, parameters: Vec::new(), plan, facts, not_executed: None };
         let at = (report.statements.len(), 0);
-        examine(&mut report, &mut entry, at, planned, &words, &nothing_known, config);
+        examine(&mut report, &mut entry, at, planned, (&words, parsed.as_ref()), &nothing_known, config);
         report.statements.push(entry);
     }
     rank(&mut report);
@@ -91,14 +101,15 @@ fn examine(
     entry: &mut Statement,
     at: (usize, usize),
     planned: Planned,
-    words: &sql::Statement,
+    words: (&sql::Statement, Option<&sql::Parsed>),
     capture: &Capture,
     config: &Config,
 ) {
     let ctx = PlanContext {
         statement_id: at.0,
         run_id: at.1,
-        statement: words,
+        statement: words.0,
+        parsed: words.1,
         mode: planned.mode,
         plan: &planned.plan,
         facts: &planned.facts,
@@ -189,7 +200,7 @@ fn unmeasured(report: &mut Report) {
         .any(|s| s.plans.iter().any(|p| p.mode != Mode::Stored && !p.plan.analyzed()));
     if unmeasured {
         let needs = "an execution (EXPLAIN ANALYZE): this plan holds estimates only";
-        let rules = rules::RULES.iter().filter(|r| r.name != "seq-scan-discards-rows");
+        let rules = rules::RULES.iter().filter(|r| !r.of_estimates);
         report.skipped.extend(rules.map(|r| Skipped { rule: r.name.to_owned(), needs: needs.to_owned() }));
     }
     let names: Vec<String> = report

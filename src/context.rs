@@ -7,8 +7,8 @@ use crate::catalog::{Catalog, Relation, ServerInfo};
 use crate::facts::{Facts, NodeFacts};
 use crate::finding::Place;
 use crate::plan::{Node, Plan, Relationship};
-use crate::sql::Statement;
 use crate::sql::condition::{Condition, condition};
+use crate::sql::{Parsed, Statement};
 use crate::units::Millis;
 
 /// Levels above a node within which something stands for it. Nodes that only pass rows on are a few at most.
@@ -22,6 +22,8 @@ pub struct PlanContext<'a> {
     /// Index of the run within the statement.
     pub run_id: usize,
     pub statement: &'a Statement,
+    /// The statement's syntax tree; `None` where there is no text, or none that can be read.
+    pub parsed: Option<&'a Parsed>,
     pub mode: Mode,
     pub plan: &'a Plan,
     pub facts: &'a Facts,

@@ -80,6 +80,48 @@ pub enum Remedy {
     Statistics { schema: String, relation: String, columns: Vec<String>, expression: Option<String> },
     /// A larger `work_mem` for this statement, in bytes.
     WorkMem { bytes: i64 },
+    /// An index that the plan's conditions do not spell: another method, operator class, expression or table.
+    IndexOn(Box<WantedIndex>),
+    /// Another value of a setting for this statement; `remark` says what else it would change.
+    Setting { name: &'static str, value: String, remark: &'static str },
+    /// The same question asked in other words.
+    Rewrite(Rewrite),
+    /// VACUUM of a relation, so that index-only scans need not visit the heap.
+    Vacuum { schema: String, relation: String },
+}
+
+/// An index by its parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantedIndex {
+    pub schema: String,
+    pub relation: String,
+    /// `btree`, `gin`, `gist`, `brin` …
+    pub method: &'static str,
+    pub keys: Vec<WantedKey>,
+    pub predicate: Option<String>,
+    /// The extension that brings the operator class, where it has to be there first.
+    pub extension: Option<&'static str>,
+}
+
+/// One key of a [`WantedIndex`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantedKey {
+    /// The column's name, or an expression as the server prints it.
+    pub text: String,
+    /// `false`: `text` is an expression.
+    pub column: bool,
+    pub descending: bool,
+    /// Where it is not the type's default.
+    pub operator_class: Option<&'static str>,
+}
+
+/// A statement that asks for the same rows in other words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rewrite {
+    /// The whole statement, with the same parameters.
+    pub sql: String,
+    /// What has to be checked by a person before the two are the same; empty where the catalog shows that they are.
+    pub to_check: Vec<String>,
 }
 
 /// What a rule found.
@@ -100,11 +142,21 @@ pub struct Finding {
     /// What to do.
     pub help: String,
     pub evidence: Vec<Evidence>,
+    /// What else was found that has the same cause: one story, told once.
+    pub also: Vec<Also>,
     /// Milliseconds of this execution that a remedy could recover at most; `None` where not measured.
     pub saves: Option<Millis>,
     /// The same as a share of the execution, or of the estimated cost where nothing was measured.
     pub share: f64,
     pub remedies: Vec<Remedy>,
+}
+
+/// A finding that another one explains.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Also {
+    pub rule: &'static str,
+    pub at: Place,
+    pub what: String,
 }
 
 impl Evidence {

@@ -98,10 +98,15 @@ fn prove(db: &support::Database, case: &Case, settings: &[String], report: &Repo
     for judged in &report.proposals {
         match &judged.proposal.change {
             Change::Setting { name, value } => changed.push(format!("{name}={value}")),
+            Change::Rewrite { sql, .. } => same_rows(db, case, sql)?,
             _ => db.execute_each(&judged.proposal.apply),
         }
     }
-    let (after, _) = explain(&db.url, case, &changed)?;
+    let rewrite = report.proposals.iter().find_map(|p| match &p.proposal.change {
+        Change::Rewrite { sql, .. } => Some(Case { query: sql.clone(), ..case.clone() }),
+        _ => None,
+    });
+    let (after, _) = explain(&db.url, rewrite.as_ref().unwrap_or(case), &changed)?;
     for (index, finding) in report.findings.iter().enumerate() {
         let answered = report.proposals.iter().any(|p| p.proposal.answers.contains(&index));
         if answered && after.findings.iter().any(|f| f.rule == finding.rule && f.relation == finding.relation)
@@ -120,6 +125,20 @@ fn prove(db: &support::Database, case: &Case, settings: &[String], report: &Repo
     }
     let undone = db.query_text(SCHEMA);
     if undone != before { Err(format!("undo left {undone:#?}\nwhere there was {before:#?}")) } else { Ok(()) }
+}
+
+/// A rewrite returns the statement's rows. Where both have parameters, the trial compares them.
+fn same_rows(db: &support::Database, case: &Case, rewrite: &str) -> Result<(), String> {
+    if case.option("param").next().is_some() || rewrite.contains('$') {
+        return Ok(());
+    }
+    let rows = |sql: &str| {
+        db.query_text(&format!(
+            "SELECT count(*)::text, sum(hashtextextended(q::text, 0))::text FROM ({sql}\n) q"
+        ))
+    };
+    let (one, other) = (rows(&case.query), rows(rewrite));
+    if one == other { Ok(()) } else { Err(format!("{rewrite}\nreturns {other:?}, the statement {one:?}")) }
 }
 
 /// No more than twice the memory that is needed: with less than half of it the same plan still spills.

@@ -98,6 +98,11 @@ fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal
     let builds = matches!(args.proof.prove, Prove::Rollback | Prove::Concurrently);
     match args.proof.prove {
         _ if setting => Choice::Try(Method::Setting),
+        _ if matches!(proposal.change, Change::Vacuum { .. }) => Choice::No(
+            "a VACUUM cannot be taken back, so it is not tried: run it and explain the statement again"
+                .to_owned(),
+        ),
+        _ if matches!(proposal.change, Change::Rewrite { .. }) => rewrite(capture, proposal),
         Prove::Clone => Choice::Try(Method::Clone),
         _ if builds && info.in_recovery => {
             Choice::No("this server is a standby: run on the primary".to_owned())
@@ -122,6 +127,15 @@ fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal
             Choice::No("HypoPG knows indexes only: --prove rollback measures this".to_owned())
         }
         Prove::Auto | Prove::Off => Choice::Skip,
+    }
+}
+
+/// A rewrite is executed beside its statement, so it must be one that may be executed.
+fn rewrite(capture: &Capture, proposal: &Proposal) -> Choice {
+    let run = &capture.statements[proposal.statement].runs[proposal.run];
+    match run.mode {
+        Mode::Analyzed => Choice::Try(Method::Rewrite),
+        _ => Choice::No("the statement was not executed, so its rewrite is not either".to_owned()),
     }
 }
 

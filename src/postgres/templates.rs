@@ -103,6 +103,20 @@ pub(super) fn explain_prepared(parameters: usize, major: u32) -> String {
     format!("{}EXECUTE {PREPARED}{arguments}", explain(Explain::Plan, major))
 }
 
+/// Executes two statements on one snapshot and says how many rows each returns, and whether they are the same as
+/// multisets: by count and by the sum of 64-bit hashes of the rows' text.
+pub(super) fn compare(statement: &str, rewrite: &str) -> String {
+    let sums = |name: &str, sql: &str| {
+        format!("(SELECT count(*) AS n, sum(hashtextextended(q::text, 0)) AS h FROM (\n{sql}\n) q) {name}")
+    };
+    format!(
+        "SELECT json_build_object('rows', a.n, 'rewritten', b.n, 'equal', a.n = b.n AND a.h IS NOT DISTINCT FROM b.h)\n\
+         FROM {}, {}",
+        sums("a", statement),
+        sums("b", rewrite)
+    )
+}
+
 /// Gives the prepared statement back.
 pub(super) fn deallocate() -> String {
     format!("DEALLOCATE {PREPARED}")

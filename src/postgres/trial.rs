@@ -103,6 +103,7 @@ impl<'a> Trial<'a> {
             Request::Plan => self.plan().await,
             Request::Measure => self.measure().await,
             Request::Build => self.build().await,
+            Request::Compare => self.compare().await,
             Request::Undo => self.undo().await.map(|()| Answer::Undone),
             Request::Keep => self.keep().await.map(|()| Answer::Kept),
         };
@@ -156,7 +157,10 @@ impl<'a> Trial<'a> {
 
     /// One EXPLAIN: in the holder's transaction while that holds the change, else in one of its own.
     async fn run(&mut self, kind: Explain) -> Result<Box<RawValue>> {
-        let statement = self.setup.statement;
+        let mut statement = self.setup.statement;
+        if let (Change::Rewrite { sql, .. }, true) = (self.setup.change, self.in_place) {
+            statement.text = sql;
+        }
         let limit = self.limit(self.setup.guards.statement_timeout)?;
         let bounded = self.deadline.is_some();
         if let Some(holder) = self.holder.as_mut().filter(|_| self.in_place) {
@@ -205,7 +209,7 @@ impl<'a> Trial<'a> {
         let change = self.setup.change;
         let mut built = Built { size_bytes: None, not_yet_usable: None };
         match (self.setup.method, change) {
-            (_, Change::Setting { .. }) => {}
+            (_, Change::Setting { .. } | Change::Rewrite { .. }) => {}
             (Method::Hypothetical, Change::CreateIndex(index)) => {
                 built.size_bytes = self.hypothetical(index).await?
             }
@@ -280,8 +284,29 @@ impl<'a> Trial<'a> {
                 session.batch("analyze on trial", &analyze).await?;
                 Ok(Built { size_bytes: None, not_yet_usable: None })
             }
-            Change::Setting { .. } => Ok(Built { size_bytes: None, not_yet_usable: None }),
+            // `app` tries a VACUUM nowhere, and builds nothing for the other two.
+            Change::Setting { .. } | Change::Rewrite { .. } | Change::Vacuum { .. } => {
+                Ok(Built { size_bytes: None, not_yet_usable: None })
+            }
         }
+    }
+
+    /// Executes the statement and its rewrite in one statement, so on one snapshot, and compares their rows as
+    /// multisets by count and sum of hashes.
+    async fn compare(&self) -> Result<Answer> {
+        let doing = "compare the rows of the statement and its rewrite";
+        let Change::Rewrite { sql, .. } = self.setup.change else {
+            return Err(Error::new(Kind::Server, doing).because("this change is no rewrite"));
+        };
+        let statement = self.setup.statement;
+        let mut session = self.server.session("trial compare").await?;
+        // Twelve digits: sums of floating-point numbers depend on the order in which rows come.
+        session.begin(&self.setup.guards, &[("extra_float_digits", "-3".to_owned())]).await?;
+        let params: Vec<TextParam> = statement.parameters.iter().cloned().map(TextParam).collect();
+        let json = session.query_json(doing, &templates::compare(statement.text, sql), &params).await;
+        let ended = session.rollback().await;
+        let rows = serde_json::from_str(&json?).map_err(|e| Error::new(Kind::Server, doing).because(e))?;
+        ended.map(|()| Answer::Compared(rows))
     }
 
     /// Has the server notice soon that we are gone (14+), where its operating system can.

@@ -103,6 +103,7 @@ pub fn candidate(ctx: &PlanContext, scan: usize, join: Option<usize>) -> Result<
         schema: relation.schema.clone(),
         table: relation.name.clone(),
         name: String::new(),
+        method: "btree",
         include: if fetched < INCLUDE_MIN_ROWS { Vec::new() } else { include(ctx, node, relation, &keys) },
         keys,
         predicate: (!predicates.is_empty()).then(|| predicates.join(" AND ")),

@@ -17,12 +17,14 @@ pub struct Key {
     pub operator_class: Option<&'static str>,
 }
 
-/// A B-tree index that does not exist yet.
+/// An index that does not exist yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexDefinition {
     pub schema: String,
     pub table: String,
     pub name: String,
+    /// `btree`, `gin`, `gist`, `brin` …
+    pub method: &'static str,
     pub keys: Vec<Key>,
     pub include: Vec<String>,
     pub predicate: Option<String>,
@@ -101,7 +103,7 @@ impl IndexDefinition {
     fn tail(&self, only: bool, table: &str) -> String {
         let keys: Vec<String> = self.keys.iter().map(Key::sql).collect();
         let only = if only { "ONLY " } else { "" };
-        let mut sql = format!("ON {only}{table} USING btree ({})", keys.join(", "));
+        let mut sql = format!("ON {only}{table} USING {} ({})", self.method, keys.join(", "));
         if !self.include.is_empty() {
             let columns: Vec<String> = self.include.iter().map(|c| quote(c)).collect();
             sql.push_str(&format!(" INCLUDE ({})", columns.join(", ")));
@@ -194,7 +196,7 @@ impl IndexDefinition {
     /// Whether `live` already answers everything this index would: the first `unordered` keys in any order and
     /// direction (they are compared for equality), the rest in this order or exactly reversed.
     pub fn served_by(&self, live: &Index, unordered: usize) -> bool {
-        if !live.usable || live.method != "btree" || live.keys.len() < self.keys.len() {
+        if !live.usable || live.method != self.method || live.keys.len() < self.keys.len() {
             return false;
         }
         if live.predicate.is_some()
@@ -254,6 +256,7 @@ mod tests {
             schema: "public".into(),
             table: "Order".into(),
             name: "Order_user_id_idx".into(),
+            method: "btree",
             keys,
             include: vec![],
             predicate: None,

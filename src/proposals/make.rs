@@ -4,10 +4,11 @@
 
 use super::name::statistics_name;
 use super::size::{index_size, write_ms_per_1000};
+use super::wanted::wanted;
 use super::{Applicability, Candidate, Change, Proposal, WhyNot, WriteCost, candidate};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
-use crate::finding::{Finding, Remedy};
+use crate::finding::{Finding, Remedy, Rewrite};
 use crate::sql::ident::{qualified, quote};
 use crate::units::Bytes;
 
@@ -103,6 +104,21 @@ fn make(ctx: &PlanContext, remedy: &Remedy) -> Result<Proposal, WhyNot> {
             Ok(statistics(ctx, known, columns, expression.as_deref()))
         }
         Remedy::WorkMem { bytes } => Ok(work_mem(ctx, *bytes)),
+        Remedy::IndexOn(index) => {
+            let mut made = self::index(ctx, wanted(ctx, index)?);
+            if let Some(extension) = index.extension {
+                made.remarks.push(format!(
+                    "it needs the extension {extension}: CREATE EXTENSION IF NOT EXISTS {extension}"
+                ));
+            }
+            Ok(made)
+        }
+        Remedy::Setting { name, value, remark } => Ok(setting(ctx, name, value, remark)),
+        Remedy::Rewrite(rewrite) => Ok(rewritten(ctx, rewrite)),
+        Remedy::Vacuum { schema, relation } => {
+            let known = ctx.catalog.relation(Some(schema), relation).ok_or(WhyNot::UnknownRelation)?;
+            Ok(vacuum(ctx, known))
+        }
     }
 }
 
@@ -217,6 +233,34 @@ fn statistics(
     ];
     made.undo = vec![format!("DROP STATISTICS {full}")];
     made.locks = vec![format!("SHARE UPDATE EXCLUSIVE on {}", relation.qualified())];
+    made
+}
+
+fn setting(ctx: &PlanContext, name: &str, value: &str, remark: &str) -> Proposal {
+    let mut made = proposal(ctx, Change::Setting { name: name.to_owned(), value: value.to_owned() }, None);
+    made.apply = vec![format!("SET {name} = '{value}'")];
+    made.undo = vec![format!("RESET {name}")];
+    made.applicability = Applicability::Review;
+    made.remarks.push(remark.to_owned());
+    made
+}
+
+/// A statement in other words is the application's to take over: there is nothing to undo on the server.
+fn rewritten(ctx: &PlanContext, rewrite: &Rewrite) -> Proposal {
+    let shown = rewrite.to_check.is_empty();
+    let mut made = proposal(ctx, Change::Rewrite { sql: rewrite.sql.clone(), shown }, None);
+    made.apply = vec![rewrite.sql.clone()];
+    made.applicability = if shown { Applicability::Safe } else { Applicability::Display };
+    made.remarks = rewrite.to_check.iter().map(|check| format!("to check: {check}")).collect();
+    made
+}
+
+fn vacuum(ctx: &PlanContext, relation: &Relation) -> Proposal {
+    let change = Change::Vacuum { schema: relation.schema.clone(), relation: relation.name.clone() };
+    let mut made = proposal(ctx, change, Some(relation));
+    made.apply = vec![format!("VACUUM {}", relation.qualified())];
+    made.locks = vec![format!("SHARE UPDATE EXCLUSIVE on {}", relation.qualified())];
+    made.remarks.push("it cannot be undone, and need not be: it is what autovacuum does".to_owned());
     made
 }
 

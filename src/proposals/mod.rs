@@ -8,6 +8,7 @@ mod make;
 mod name;
 mod order;
 mod size;
+mod wanted;
 
 pub use candidate::{Candidate, WhyNot, candidate};
 pub use definition::{IndexDefinition, Key};
@@ -65,6 +66,16 @@ pub enum Change {
     Setting {
         name: String,
         value: String,
+    },
+    /// The statement in other words; `shown`: the catalog shows that the rows are the same.
+    Rewrite {
+        sql: String,
+        shown: bool,
+    },
+    /// VACUUM: nothing that could be tried and taken back.
+    Vacuum {
+        schema: String,
+        relation: String,
     },
 }
 

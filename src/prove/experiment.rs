@@ -4,7 +4,7 @@
 //! Refuses to ask anybody: `app` answers its requests, and an answer may be an error. However it ends, a
 //! change that was made is undone before [`Step::Done`].
 
-use super::{Method, Outcome, Sample, Trial, judge};
+use super::{Method, Outcome, RowsCompared, Sample, Trial, judge};
 use serde_json::value::RawValue;
 
 /// What the experiment wants next.
@@ -16,6 +16,8 @@ pub enum Request {
     Measure,
     /// Make the change. Who answers bounds how long its lock is held: by the clock, not by samples.
     Build,
+    /// Execute the statement and its rewrite on one snapshot and compare their rows.
+    Compare,
     /// Undo the change.
     Undo,
     /// The change helped and the user asked to keep it: give it its final name.
@@ -36,6 +38,7 @@ pub enum Answer {
         size_bytes: Option<i64>,
         not_yet_usable: bool,
     },
+    Compared(RowsCompared),
     Undone,
     Kept,
     /// The request failed; the reason is fit for the report.
@@ -73,6 +76,7 @@ enum Phase {
     Runs(Side, usize),
     Build,
     PlanAfter,
+    Compare,
     Undo,
     Keep,
     Over,
@@ -129,6 +133,7 @@ impl Experiment {
             Phase::PlanBefore | Phase::PlanAfter => Step::Ask(Request::Plan),
             Phase::Warm(_) | Phase::Runs(..) => Step::Ask(Request::Measure),
             Phase::Build => Step::Ask(Request::Build),
+            Phase::Compare => Step::Ask(Request::Compare),
             Phase::Undo => Step::Ask(Request::Undo),
             Phase::Keep => Step::Ask(Request::Keep),
             Phase::Over => {
@@ -155,11 +160,16 @@ impl Experiment {
                 self.trial.cost_after = Some(cost);
                 self.trial.plan_after = Some(plan);
                 self.trial.used = uses_change;
-                if self.execute && uses_change != Some(false) {
-                    Phase::Warm(Side::After)
-                } else {
-                    Phase::Undo
+                match self.execute && uses_change != Some(false) {
+                    true if self.trial.method == Method::Rewrite => Phase::Compare,
+                    true => Phase::Warm(Side::After),
+                    false => Phase::Undo,
                 }
+            }
+            (Phase::Compare, Answer::Compared(rows)) => {
+                self.trial.rows = Some(rows);
+                // Other rows: how fast they come is no matter.
+                if rows.equal { Phase::Warm(Side::After) } else { Phase::Undo }
             }
             (Phase::Warm(Side::Before), Answer::Measured(_)) => match self.build_if_it_fits(took_ms) {
                 Phase::Build => Phase::Runs(Side::Before, 0),
@@ -217,6 +227,7 @@ impl Experiment {
         match phase {
             Phase::Build
             | Phase::PlanAfter
+            | Phase::Compare
             | Phase::Warm(Side::After)
             | Phase::Runs(Side::After, _)
             | Phase::Keep => {
@@ -316,6 +327,7 @@ mod tests {
                             Answer::Failed("lost".into())
                         });
                     }
+                    let same = RowsCompared { rows: 1, rewritten: 1, equal: true };
                     let (word, reply) = match request {
                         Request::Plan => {
                             let plan = RawValue::from_string("[]".into()).unwrap();
@@ -325,6 +337,7 @@ mod tests {
                         Request::Build => {
                             ("build", Answer::Built { ms: 1.0, size_bytes: None, not_yet_usable: false })
                         }
+                        Request::Compare => ("compare", Answer::Compared(same)),
                         Request::Undo => ("undo", Answer::Undone),
                         Request::Keep => ("keep", Answer::Kept),
                     };

@@ -58,6 +58,13 @@ fn decide(trial: &Trial, speedup: Option<Interval>) -> (Outcome, Option<String>)
     if trial.method == Method::None {
         return (Outcome::NotTried, trial.stopped.clone());
     }
+    if let Some(rows) = trial.rows.filter(|rows| !rows.equal) {
+        let reason = match rows.rows == rows.rewritten {
+            true => format!("both return {} rows here, but not the same ones", rows.rows),
+            false => format!("it returns {} rows here, the statement {}", rows.rewritten, rows.rows),
+        };
+        return (Outcome::ResultsDiffer, Some(reason));
+    }
     if trial.used == Some(false) && trial.not_yet_usable {
         let reason = "the planner may not use the new index yet: it was built over row versions that an older \
                       open transaction still sees (pg_index.indcheckxmin); try again when old transactions have \

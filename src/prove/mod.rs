@@ -19,6 +19,8 @@ pub enum Method {
     None,
     /// A setting, changed with SET LOCAL for our own session: nothing is built.
     Setting,
+    /// The statement in other words, executed beside it: nothing is built.
+    Rewrite,
     /// HypoPG: the planner is asked, nothing is built or executed.
     Hypothetical,
     /// Built inside a transaction that is rolled back.
@@ -93,8 +95,22 @@ pub struct Trial {
     /// The change was left in place under its final name, as asked.
     #[serde(default)]
     pub kept: bool,
+    /// Both statements were executed on one snapshot and their rows compared; `None` for a change that is no rewrite.
+    #[serde(default)]
+    pub rows: Option<RowsCompared>,
     /// Why the trial ended early or was not made.
     pub stopped: Option<String>,
+}
+
+/// What a statement and its rewrite returned, as multisets of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsCompared {
+    /// Rows of the statement.
+    pub rows: u64,
+    /// Rows of the rewrite.
+    pub rewritten: u64,
+    /// Every row came as often from the one as from the other.
+    pub equal: bool,
 }
 
 impl Trial {
@@ -120,6 +136,7 @@ impl Trial {
             size_bytes: None,
             not_yet_usable: false,
             kept: false,
+            rows: None,
             stopped: None,
         }
     }

@@ -4,7 +4,7 @@
 
 use super::json_comparison::JsonComparison;
 use crate::capture::{Gap, Mode, Origin};
-use crate::finding::{Confidence, Evidence, Severity};
+use crate::finding::{Also, Confidence, Evidence, Severity, Stability};
 use crate::plan::{Buffers, Node};
 use crate::proposals::{Applicability, Change};
 use crate::prove::{Method, Outcome, Sample, median, percentile};
@@ -376,9 +376,18 @@ fn finding(report: &Report, index: usize, proposals: Vec<String>) -> JsonFinding
         what: finding.what.clone(),
         why: finding.why.clone(),
         help: finding.help.clone(),
-        evidence: finding.evidence.clone(),
+        evidence: finding.evidence.iter().cloned().chain(finding.also.iter().map(also)).collect(),
         saves_ms: finding.saves.map(|s| s.0),
         proposals,
+    }
+}
+
+/// What shares the finding's cause, as evidence of it.
+fn also(also: &Also) -> Evidence {
+    let place = also.at.node.map_or(String::new(), |node| format!(" at node {node}"));
+    Evidence {
+        stability: Stability::Data,
+        ..Evidence::text("also", format!("{}{place}: {}", also.rule, also.what))
     }
 }
 
@@ -389,6 +398,8 @@ pub(super) fn kind(change: &Change) -> &'static str {
         Change::Analyze { .. } => "analyze",
         Change::CreateStatistics { .. } => "create-statistics",
         Change::Setting { .. } => "setting",
+        Change::Rewrite { .. } => "rewrite",
+        Change::Vacuum { .. } => "vacuum",
     }
 }
 

@@ -173,6 +173,10 @@ fn finding(out: &mut String, number: usize, finding: &Finding, answered: bool, s
     for (label, line) in lines.into_iter().filter(|(label, line)| shown(label, line)) {
         let _ = writeln!(out, "{}", wrap(&format!("{label}{line}"), style.width, "   ", "   "));
     }
+    for also in &finding.also {
+        let line = format!("also {}: {}", also.rule, also.what);
+        let _ = writeln!(out, "{}", wrap(&line, style.width, "   ", "   "));
+    }
     if style.verbose {
         for evidence in &finding.evidence {
             let value = match &evidence.value {

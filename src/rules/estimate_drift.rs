@@ -38,6 +38,7 @@ pub(super) const SPEC: Spec = Spec {
         },
     ],
     page: include_str!("../../rules/estimate-drift.md"),
+    of_estimates: false,
     check,
 };
 

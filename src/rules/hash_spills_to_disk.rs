@@ -28,6 +28,7 @@ pub(super) const SPEC: Spec = Spec {
         },
     ],
     page: include_str!("../../rules/hash-spills-to-disk.md"),
+    of_estimates: false,
     check,
 };
 

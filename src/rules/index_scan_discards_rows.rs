@@ -28,6 +28,7 @@ pub(super) const SPEC: Spec = Spec {
         },
     ],
     page: include_str!("../../rules/index-scan-discards-rows.md"),
+    of_estimates: false,
     check,
 };
 

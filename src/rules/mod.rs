@@ -4,6 +4,7 @@
 //! here, from the time that can be recovered.
 
 pub mod page;
+mod story;
 mod support;
 
 use crate::context::PlanContext;
@@ -40,6 +41,8 @@ pub struct Spec {
     pub thresholds: &'static [Threshold],
     /// The Markdown page: documentation, specification and test.
     pub page: &'static str,
+    /// It has something to say of a plan that was not executed.
+    pub of_estimates: bool,
     pub check: fn(&PlanContext, &Tuning) -> Vec<Finding>,
 }
 
@@ -112,14 +115,15 @@ pub fn run(ctx: &PlanContext, config: &Config) -> Vec<Finding> {
             continue;
         }
         let mut found = (spec.check)(ctx, &Tuning { spec, config });
-        for finding in &mut found {
-            finding.severity = severity(ctx, finding);
-            if let Some(Some(set)) = config.severity.get(spec.name) {
-                finding.severity = *set;
-            }
-        }
         found.retain(|f| f.saves.is_none_or(|saves| saves.0 >= FLOOR_MS));
         findings.extend(found);
+    }
+    let mut findings = story::merge(ctx, findings);
+    for finding in &mut findings {
+        finding.severity = match config.severity.get(finding.rule) {
+            Some(Some(set)) => *set,
+            _ => severity(ctx, finding),
+        };
     }
     findings.sort_by(|a, b| {
         let saves = |f: &Finding| f.saves.map_or(0.0, |s| s.0);

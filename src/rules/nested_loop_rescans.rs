@@ -34,6 +34,7 @@ pub(super) const SPEC: Spec = Spec {
         },
     ],
     page: include_str!("../../rules/nested-loop-rescans.md"),
+    of_estimates: false,
     check,
 };
 

@@ -41,6 +41,7 @@ pub(super) const SPEC: Spec = Spec {
         },
     ],
     page: include_str!("../../rules/seq-scan-discards-rows.md"),
+    of_estimates: true,
     check,
 };
 

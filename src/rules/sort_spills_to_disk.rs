@@ -28,6 +28,7 @@ pub(super) const SPEC: Spec = Spec {
         },
     ],
     page: include_str!("../../rules/sort-spills-to-disk.md"),
+    of_estimates: false,
     check,
 };
 

@@ -24,6 +24,7 @@ pub(super) fn finding(spec: &Spec, ctx: &PlanContext, node: &Node) -> Finding {
         why: String::new(),
         help: String::new(),
         evidence: Vec::new(),
+        also: Vec::new(),
         saves: None,
         share: 0.0,
         remedies: Vec::new(),

@@ -6,8 +6,10 @@ pub mod condition;
 mod fingerprint;
 pub mod ident;
 mod operand;
+mod parsed;
 mod statement;
 pub mod token;
 
 pub use fingerprint::{fingerprint, hex};
+pub use parsed::Parsed;
 pub use statement::{Kind, Piece, Statement, read, split};
