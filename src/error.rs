@@ -140,6 +140,15 @@ impl Error {
         self
     }
 
+    /// Says on which line of its origin the excerpt's text stood.
+    #[must_use]
+    pub fn on_line(mut self, line: usize) -> Self {
+        if let Some(excerpt) = &mut self.excerpt {
+            excerpt.first_line = line;
+        }
+        self
+    }
+
     /// Moves the excerpt behind the first `bytes` of its text: words that we put in front and nobody typed.
     /// A place inside them is no place in what was typed: the excerpt then goes.
     #[must_use]

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod catalog;
+mod compare;
 mod connect;
 pub mod conninfo;
 mod diagnosis;

@@ -3,6 +3,7 @@
 //! Refuses to leave the change behind: undoing runs to its end even when somebody asks us to stop, and a name
 //! that could not be removed is told. Refuses to judge.
 
+use super::compare::compare;
 use super::explain::{Explained, explain};
 use super::leftovers::{Backend, backend, drop_trial_index, end_backend};
 use super::server::Server;
@@ -103,7 +104,7 @@ impl<'a> Trial<'a> {
             Request::Plan => self.plan().await,
             Request::Measure => self.measure().await,
             Request::Build => self.build().await,
-            Request::Compare => self.compare().await,
+            Request::Compare => compare(self.server, &self.setup).await,
             Request::Undo => self.undo().await.map(|()| Answer::Undone),
             Request::Keep => self.keep().await.map(|()| Answer::Kept),
         };
@@ -289,24 +290,6 @@ impl<'a> Trial<'a> {
                 Ok(Built { size_bytes: None, not_yet_usable: None })
             }
         }
-    }
-
-    /// Executes the statement and its rewrite in one statement, so on one snapshot, and compares their rows as
-    /// multisets by count and sum of hashes.
-    async fn compare(&self) -> Result<Answer> {
-        let doing = "compare the rows of the statement and its rewrite";
-        let Change::Rewrite { sql, .. } = self.setup.change else {
-            return Err(Error::new(Kind::Server, doing).because("this change is no rewrite"));
-        };
-        let statement = self.setup.statement;
-        let mut session = self.server.session("trial compare").await?;
-        // Twelve digits: sums of floating-point numbers depend on the order in which rows come.
-        session.begin(&self.setup.guards, &[("extra_float_digits", "-3".to_owned())]).await?;
-        let params: Vec<TextParam> = statement.parameters.iter().cloned().map(TextParam).collect();
-        let json = session.query_json(doing, &templates::compare(statement.text, sql), &params).await;
-        let ended = session.rollback().await;
-        let rows = serde_json::from_str(&json?).map_err(|e| Error::new(Kind::Server, doing).because(e))?;
-        ended.map(|()| Answer::Compared(rows))
     }
 
     /// Has the server notice soon that we are gone (14+), where its operating system can.

@@ -56,12 +56,28 @@ pub fn find(text: &str, notation: Option<Notation>) -> Result<Reading> {
     if log::is_log(text) {
         return from_log(text, notation);
     }
-    let text = &*decode::decode(text);
-    if log::is_log(text) {
-        return from_log(text, notation);
+    let decoded = &*decode::decode(text);
+    if log::is_log(decoded) {
+        return from_log(decoded, notation).map_err(|error| typed(error, text, decoded));
     }
-    let plans = document(text, notation)?;
+    let plans = document(decoded, notation).map_err(|error| typed(error, text, decoded))?;
     Ok(Reading { plans, left_out: Vec::new() })
+}
+
+/// An error in what was decoded, on the line of the input that its words stand on: line feeds may have been written
+/// as `\n` or as a tag.
+fn typed(error: Error, input: &str, decoded: &str) -> Error {
+    let count = |text: &str| text.matches('\n').count();
+    if count(input) == count(decoded) {
+        return error;
+    }
+    let Some(excerpt) = error.excerpt() else { return error };
+    let words = excerpt.text.trim();
+    let words = words.char_indices().nth(40).map_or(words, |(end, _)| &words[..end]);
+    // Where the words cannot be found again they were escaped themselves: the last line at most.
+    let stands = input.split('\n').position(|line| !words.is_empty() && line.contains(words));
+    let line = stands.map_or(excerpt.first_line.min(count(input) + 1), |at| at + 1);
+    error.on_line(line)
 }
 
 /// Reads the plans in `text`, as [`find`] does.
