@@ -1,0 +1,12 @@
+CREATE INDEX ON nation (n_regionkey);
+CREATE INDEX ON supplier (s_nationkey);
+CREATE INDEX ON partsupp (ps_suppkey);
+CREATE INDEX ON customer (c_nationkey);
+CREATE INDEX ON orders (o_custkey);
+CREATE INDEX ON orders (o_orderdate);
+CREATE INDEX ON lineitem (l_partkey, l_suppkey);
+CREATE INDEX ON lineitem (l_suppkey);
+CREATE INDEX ON lineitem (l_shipdate);
+CREATE INDEX ON lineitem (l_receiptdate);
+CREATE INDEX ON part (p_brand, p_container);
+CREATE INDEX ON part (p_size);
