@@ -24,7 +24,7 @@ pub(super) fn wanted_order(
     if !["Sort", "Incremental Sort"].contains(&sort.kind.as_str()) {
         return None;
     }
-    let limit = ctx.above(sort.id, &["Gather", "Gather Merge"]).filter(|n| n.kind == "Limit");
+    let limit = ctx.above(sort.id, &["Gather", "Gather Merge", "Merge Append"]).filter(|n| n.kind == "Limit");
     let alias = node.detail.alias.as_deref();
     let single_value = |key: &Key| usable.equal.iter().any(|(k, _)| k.text == key.text);
     let keys = sort.detail.sort_key.iter().map(|text| order_key(ctx, &sort_key(text), alias, relation, node));

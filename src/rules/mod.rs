@@ -31,6 +31,7 @@ rules! {
     hash_spills_to_disk,
     nested_loop_rescans,
     limit_walks_unselective_index,
+    sort_could_use_index,
 }
 
 /// A rule: its name, its page, its thresholds, its check.
