@@ -32,6 +32,7 @@ rules! {
     nested_loop_rescans,
     limit_walks_unselective_index,
     sort_could_use_index,
+    offset_discards_rows,
 }
 
 /// A rule: its name, its page, its thresholds, its check.
