@@ -33,6 +33,7 @@ rules! {
     limit_walks_unselective_index,
     sort_could_use_index,
     offset_discards_rows,
+    order_by_random,
 }
 
 /// A rule: its name, its page, its thresholds, its check.

@@ -110,7 +110,7 @@ impl Key {
 }
 
 /// A SELECT whose rows are rows of its table, one for one.
-fn plain(query: &Query) -> Option<&Select> {
+pub(super) fn plain(query: &Query) -> Option<&Select> {
     let SetExpr::Select(select) = query.body.as_ref() else { return None };
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty());
     let mut windowed = false;
@@ -122,7 +122,7 @@ fn plain(query: &Query) -> Option<&Select> {
     (!set && query.fetch.is_none() && query.locks.is_empty()).then_some(select)
 }
 
-fn only_table(select: &Select) -> Option<&TableFactor> {
+pub(super) fn only_table(select: &Select) -> Option<&TableFactor> {
     match &select.from[..] {
         [from] if from.joins.is_empty() => Some(&from.relation),
         _ => None,

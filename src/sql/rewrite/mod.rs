@@ -3,3 +3,4 @@
 //! Refuses to know catalogs and plans: the caller says which columns are unique, and whether the rows stay the same.
 
 pub mod keyset;
+pub mod sample;
