@@ -34,6 +34,7 @@ rules! {
     sort_could_use_index,
     offset_discards_rows,
     order_by_random,
+    result_set_unbounded,
 }
 
 /// A rule: its name, its page, its thresholds, its check.
