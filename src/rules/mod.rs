@@ -35,6 +35,7 @@ rules! {
     offset_discards_rows,
     order_by_random,
     result_set_unbounded,
+    select_star,
 }
 
 /// A rule: its name, its page, its thresholds, its check.

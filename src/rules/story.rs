@@ -64,6 +64,10 @@ const EXPLAINS: &[(&str, &str, Seen)] = &[
     ("index-scan-discards-rows", "many-blocks-per-row", Seen::Here),
     ("many-blocks-per-row", "reads-dominate", Seen::Here),
     ("subplan-per-row", "reads-dominate", Seen::Below),
+    // The columns that a star carries along are what did not fit.
+    ("select-star", "sort-spills-to-disk", Seen::Here),
+    ("select-star", "hash-spills-to-disk", Seen::Here),
+    ("sort-could-use-index", "select-star", Seen::Here),
     ("result-set-unbounded", "select-star", Seen::Anywhere),
 ];
 

@@ -8,9 +8,11 @@ pub mod ident;
 mod operand;
 mod parsed;
 pub mod rewrite;
+mod stars;
 mod statement;
 pub mod token;
 
 pub use fingerprint::{fingerprint, hex};
 pub use parsed::Parsed;
+pub use stars::starred_tables;
 pub use statement::{Kind, Piece, Statement, read, split};
