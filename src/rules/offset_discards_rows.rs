@@ -77,7 +77,7 @@ fn keyset(ctx: &PlanContext) -> Option<Remedy> {
 fn unique_keys(relation: &Relation) -> Vec<Vec<String>> {
     let fit = relation.indexes.iter().filter(|index| {
         let column = |name: &str| relation.column(name).is_some_and(|c| c.not_null);
-        index.unique && index.usable && index.predicate.is_none() && index.keys.iter().all(|k| k.column && column(&k.text))
+        index.unique && index.usable && index.predicate.is_none() && index.keys.iter().all(|k| column(&k.text))
     });
     let mut fit: Vec<_> = fit.collect();
     fit.sort_by_key(|index| (!index.primary, index.keys.len()));

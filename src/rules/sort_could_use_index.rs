@@ -114,7 +114,7 @@ fn indexable(ctx: &PlanContext, key: &str, scan: &Node) -> bool {
     let key = sort_key(key);
     let Operand { shape, columns, functions, .. } = &key.operand;
     let ours = |qualifier: Option<&str>| qualifier.is_none_or(|q| ctx.outer_alias(scan) == Some(q));
-    let columns_ours = !columns.is_empty() && columns.iter().all(|c| ours(c.qualifier.as_deref()));
+    let columns_ours = columns.iter().all(|c| ours(c.qualifier.as_deref()));
     let fit = match shape {
         Shape::Column => true,
         Shape::Expression => !functions.is_empty() && functions.iter().all(|f| ctx.catalog.immutable(f)),
