@@ -133,6 +133,9 @@ fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal
 /// A rewrite is executed beside its statement, so it must be one that may be executed.
 fn rewrite(capture: &Capture, proposal: &Proposal) -> Choice {
     let run = &capture.statements[proposal.statement].runs[proposal.run];
+    if crate::sql::read(proposal.key()).parameters > run.parameters.len() {
+        return Choice::No("it asks for values that the statement does not have".to_owned());
+    }
     match run.mode {
         Mode::Analyzed => Choice::Try(Method::Rewrite),
         _ => Choice::No("the statement was not executed, so its rewrite is not either".to_owned()),

@@ -5,8 +5,8 @@
 use super::candidate::{Usable, key, owns};
 use super::definition::Key;
 use crate::catalog::Relation;
-use crate::context::PlanContext;
-use crate::plan::Node;
+use crate::context::{NEAR, PlanContext};
+use crate::plan::{Node, Relationship};
 use crate::sql::condition::{SortKey, same_name, sort_key};
 use crate::sql::token::tokenize;
 
@@ -17,14 +17,14 @@ pub(super) fn wanted_order(
     relation: &Relation,
     usable: &Usable,
 ) -> Option<Order> {
-    let sort = ctx.above(node.id, &["Gather", "Gather Merge", "Append", "Merge Append", "Result"])?;
-    if sort.kind == "Limit" {
-        return index_order(ctx, node, relation, sort, usable);
+    if let Some(limit) = walked_for(ctx, node) {
+        return index_order(ctx, node, relation, limit, usable);
     }
+    let sort = ctx.above(node.id, &["Gather", "Gather Merge", "Append", "Merge Append", "Result"])?;
     if !["Sort", "Incremental Sort"].contains(&sort.kind.as_str()) {
         return None;
     }
-    let limit = ctx.above(sort.id, &["Gather", "Gather Merge"]).filter(|n| n.kind == "Limit");
+    let limit = ctx.above(sort.id, &["Gather", "Gather Merge", "Merge Append"]).filter(|n| n.kind == "Limit");
     let alias = node.detail.alias.as_deref();
     let single_value = |key: &Key| usable.equal.iter().any(|(k, _)| k.text == key.text);
     let keys = sort.detail.sort_key.iter().map(|text| order_key(ctx, &sort_key(text), alias, relation, node));
@@ -32,6 +32,22 @@ pub(super) fn wanted_order(
     let emitted = ctx.facts_of(node.id).rows_total.map(|r| r.0);
     let wanted = limit.and_then(|l| ctx.facts_of(l.id).rows_total).map(|r| r.0);
     (!keys.is_empty()).then_some(Order { keys, limited: limit.is_some(), emitted, wanted })
+}
+
+/// The LIMIT that a scan's rows reach in the scan's own order: a nested loop hands on that of its outer side.
+fn walked_for<'a>(ctx: &PlanContext<'a>, scan: &'a Node) -> Option<&'a Node> {
+    const PASS: &[&str] =
+        &["Gather", "Gather Merge", "Append", "Merge Append", "Result", "Subquery Scan", "LockRows"];
+    let mut below = scan;
+    for above in ctx.plan.ancestors(scan.id).take(NEAR) {
+        match above.kind.as_str() {
+            "Limit" => return Some(above),
+            "Nested Loop" if below.relationship == Relationship::Outer => below = above,
+            kind if PASS.contains(&kind) => below = above,
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// The order in which an index scan hands rows to a LIMIT, where that can be the only reason for this index:
@@ -92,7 +108,7 @@ fn order_key(
     let ours = |qualifier: Option<&str>, name: &str| {
         // Above an Append the sort key names the parent's alias, of which the partition's is a variant.
         owns(alias, relation, qualifier, name)
-            || (node.relationship == crate::plan::Relationship::Member && relation.column(name).is_some())
+            || (node.relationship == Relationship::Member && relation.column(name).is_some())
     };
     let columns = sort.operand.columns.iter();
     let all_ours =

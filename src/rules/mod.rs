@@ -30,6 +30,12 @@ rules! {
     sort_spills_to_disk,
     hash_spills_to_disk,
     nested_loop_rescans,
+    limit_walks_unselective_index,
+    sort_could_use_index,
+    offset_discards_rows,
+    order_by_random,
+    result_set_unbounded,
+    select_star,
 }
 
 /// A rule: its name, its page, its thresholds, its check.

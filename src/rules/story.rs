@@ -44,14 +44,17 @@ const EXPLAINS: &[(&str, &str, Seen)] = &[
     ("order-by-random", "sort-spills-to-disk", Seen::Here),
     ("distinct-hides-fan-out", "sort-spills-to-disk", Seen::Below),
     ("distinct-hides-fan-out", "aggregate-spills-to-disk", Seen::Below),
-    ("offset-discards-rows", "sort-could-use-index", Seen::Below),
-    ("offset-discards-rows", "sort-spills-to-disk", Seen::Below),
     // One index ends both.
     ("partitions-not-pruned", "seq-scan-discards-rows", Seen::OnRelation),
     ("partitions-not-pruned", "index-scan-discards-rows", Seen::OnRelation),
     ("limit-walks-unselective-index", "index-scan-discards-rows", Seen::Here),
     ("limit-walks-unselective-index", "estimate-drift", Seen::Here),
+    ("limit-walks-unselective-index", "offset-discards-rows", Seen::Above),
+    ("order-by-random", "offset-discards-rows", Seen::Above),
+    ("seq-scan-discards-rows", "sort-could-use-index", Seen::Above),
+    ("index-scan-discards-rows", "sort-could-use-index", Seen::Above),
     ("sort-could-use-index", "sort-spills-to-disk", Seen::Here),
+    ("sort-could-use-index", "offset-discards-rows", Seen::Above),
     // A misestimate made the planner choose the loop.
     ("estimate-drift", "nested-loop-rescans", Seen::Above),
     ("estimate-drift", "memoize-thrashes", Seen::Above),
@@ -61,6 +64,10 @@ const EXPLAINS: &[(&str, &str, Seen)] = &[
     ("index-scan-discards-rows", "many-blocks-per-row", Seen::Here),
     ("many-blocks-per-row", "reads-dominate", Seen::Here),
     ("subplan-per-row", "reads-dominate", Seen::Below),
+    // The columns that a star carries along are what did not fit.
+    ("select-star", "sort-spills-to-disk", Seen::Here),
+    ("select-star", "hash-spills-to-disk", Seen::Here),
+    ("sort-could-use-index", "select-star", Seen::Here),
     ("result-set-unbounded", "select-star", Seen::Anywhere),
 ];
 

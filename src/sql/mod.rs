@@ -7,9 +7,12 @@ mod fingerprint;
 pub mod ident;
 mod operand;
 mod parsed;
+pub mod rewrite;
+mod stars;
 mod statement;
 pub mod token;
 
 pub use fingerprint::{fingerprint, hex};
 pub use parsed::Parsed;
+pub use stars::starred_tables;
 pub use statement::{Kind, Piece, Statement, read, split};
