@@ -118,7 +118,9 @@ fn prove(db: &support::Database, case: &Case, settings: &[String], report: &Repo
         }
     }
     for judged in &report.proposals {
-        if let Change::Setting { name, value } = &judged.proposal.change {
+        if let Change::Setting { name, value } = &judged.proposal.change
+            && name == "work_mem"
+        {
             frugal(db, case, settings, name, value)?;
         }
         db.execute_each(&judged.proposal.undo);
@@ -162,11 +164,17 @@ fn frugal(
     let (report, _) = explain(&db.url, case, &halved)?;
     let spills = report.statements[0].plans[0].plan.nodes.iter().any(|n| {
         let sort = |s: &pgproof::plan::Sort| s.space == pgproof::plan::SortSpace::Disk;
+        let batched = |h: &pgproof::plan::Hash| h.batches.unwrap_or(1.0) > 1.0;
         n.detail.sort.as_ref().is_some_and(sort)
             || n.workers.iter().filter_map(|w| w.sort.as_ref()).any(sort)
             || n.detail.full_sort_groups.as_ref().is_some_and(|g| g.disk_peak.is_some())
             || n.detail.presorted_groups.as_ref().is_some_and(|g| g.disk_peak.is_some())
-            || n.detail.hash.as_ref().is_some_and(|h| h.batches.unwrap_or(1.0) > 1.0)
+            || n.detail
+                .hash
+                .as_deref()
+                .into_iter()
+                .chain(n.workers.iter().filter_map(|w| w.hash.as_ref()))
+                .any(batched)
     });
     let plan: Vec<String> = report.statements[0].plans[0].plan.nodes.iter().map(cases::label).collect();
     if spills {
