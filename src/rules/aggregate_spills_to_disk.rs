@@ -57,7 +57,7 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
     let batches = processes.iter().filter_map(|h| h.batches).reduce(f64::max)?;
     let disk: Bytes = processes.iter().filter_map(|h| h.disk).sum();
     let time = ctx.self_time(node.id)?;
-    let input = ctx.children(node.id).next()?;
+    let input = memory::input(ctx, node)?;
     let rows = ctx.facts_of(input.id).rows_total?.0;
     let groups = groups(ctx, node)?;
     let width = input.estimate.map_or(32.0, |e| e.width);

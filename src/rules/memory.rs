@@ -6,6 +6,7 @@
 use super::Tuning;
 use crate::context::PlanContext;
 use crate::finding::{Finding, Remedy};
+use crate::plan::{Node, Relationship};
 use crate::units::Bytes;
 use crate::words::size;
 
@@ -34,6 +35,11 @@ pub(super) fn propose(found: &mut Finding, tuning: &Tuning, work_mem: Bytes, doe
     } else {
         found.help = format!("it would need {} of work_mem: {else_do}", size(work_mem));
     }
+}
+
+/// The node whose rows come into this one. InitPlans stand before it.
+pub(super) fn input<'a>(ctx: &PlanContext<'a>, node: &Node) -> Option<&'a Node> {
+    ctx.children(node.id).find(|child| child.relationship == Relationship::Outer)
 }
 
 /// Bytes that a piece of `bytes` takes in an `AllocSet` (aset.c): the next power of two and its header.

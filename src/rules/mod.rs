@@ -31,6 +31,7 @@ rules! {
     sort_spills_to_disk,
     hash_spills_to_disk,
     aggregate_spills_to_disk,
+    tuplestore_spills_to_disk,
     nested_loop_rescans,
 }
 
