@@ -32,6 +32,7 @@ rules! {
     hash_spills_to_disk,
     aggregate_spills_to_disk,
     tuplestore_spills_to_disk,
+    bitmap_turns_lossy,
     nested_loop_rescans,
 }
 
