@@ -33,6 +33,7 @@ rules! {
     aggregate_spills_to_disk,
     tuplestore_spills_to_disk,
     bitmap_turns_lossy,
+    memoize_thrashes,
     nested_loop_rescans,
 }
 
