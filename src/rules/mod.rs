@@ -34,6 +34,7 @@ rules! {
     tuplestore_spills_to_disk,
     bitmap_turns_lossy,
     memoize_thrashes,
+    heap_fetches_in_index_only_scan,
     nested_loop_rescans,
 }
 
