@@ -118,7 +118,9 @@ fn prove(db: &support::Database, case: &Case, settings: &[String], report: &Repo
         }
     }
     for judged in &report.proposals {
-        if let Change::Setting { name, value } = &judged.proposal.change {
+        if let Change::Setting { name, value } = &judged.proposal.change
+            && name == "work_mem"
+        {
             frugal(db, case, settings, name, value)?;
         }
         db.execute_each(&judged.proposal.undo);
@@ -160,13 +162,13 @@ fn frugal(
     let mut halved = settings.to_vec();
     halved.push(format!("{name}={}kB", kilobytes.max(64)));
     let (report, _) = explain(&db.url, case, &halved)?;
+    // Whatever does not fit writes temporary blocks; a bitmap turns lossy, a cache evicts.
     let spills = report.statements[0].plans[0].plan.nodes.iter().any(|n| {
-        let sort = |s: &pgproof::plan::Sort| s.space == pgproof::plan::SortSpace::Disk;
-        n.detail.sort.as_ref().is_some_and(sort)
-            || n.workers.iter().filter_map(|w| w.sort.as_ref()).any(sort)
-            || n.detail.full_sort_groups.as_ref().is_some_and(|g| g.disk_peak.is_some())
-            || n.detail.presorted_groups.as_ref().is_some_and(|g| g.disk_peak.is_some())
-            || n.detail.hash.as_ref().is_some_and(|h| h.batches.unwrap_or(1.0) > 1.0)
+        let lossy = n.workers.iter().map(|w| w.lossy_heap_blocks).chain([n.detail.lossy_heap_blocks]);
+        let caches = n.workers.iter().map(|w| w.memoize.as_ref()).chain([n.detail.memoize.as_deref()]);
+        n.buffers.is_some_and(|b| b.temp_written.0 > 0)
+            || lossy.flatten().any(|blocks| blocks.0 > 0)
+            || caches.flatten().any(|cache| cache.evictions.unwrap_or(0.0) > 0.0)
     });
     let plan: Vec<String> = report.statements[0].plans[0].plan.nodes.iter().map(cases::label).collect();
     if spills {

@@ -3,6 +3,7 @@
 //! Refuses to let a rule see a server, a renderer, a clock, the environment or another rule. Severity is given
 //! here, from the time that can be recovered.
 
+mod memory;
 pub mod page;
 mod story;
 mod support;
@@ -29,6 +30,11 @@ rules! {
     estimate_drift,
     sort_spills_to_disk,
     hash_spills_to_disk,
+    aggregate_spills_to_disk,
+    tuplestore_spills_to_disk,
+    bitmap_turns_lossy,
+    memoize_thrashes,
+    heap_fetches_in_index_only_scan,
     nested_loop_rescans,
     limit_walks_unselective_index,
     sort_could_use_index,
