@@ -102,11 +102,16 @@ async fn run(client: &Client, sql: &str) {
 /// The tables that `pgbench --initialize` makes.
 async fn pgbench(client: &Client, scale: u32) {
     let start = Instant::now();
-    run(client, "CREATE TABLE pgbench_branches (bid int, bbalance int, filler char(88)) WITH (fillfactor = 100)").await;
+    run(
+        client,
+        "CREATE TABLE pgbench_branches (bid int, bbalance int, filler char(88)) WITH (fillfactor = 100)",
+    )
+    .await;
     run(client, "CREATE TABLE pgbench_tellers (tid int, bid int, tbalance int, filler char(84)) WITH (fillfactor = 100)").await;
     run(client, "CREATE TABLE pgbench_accounts (aid int, bid int, abalance int, filler char(84)) WITH (fillfactor = 100)").await;
     run(client, "CREATE TABLE pgbench_history (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22))").await;
-    run(client, &format!("INSERT INTO pgbench_branches SELECT i, 0, '' FROM generate_series(1, {scale}) i")).await;
+    run(client, &format!("INSERT INTO pgbench_branches SELECT i, 0, '' FROM generate_series(1, {scale}) i"))
+        .await;
     run(client, &format!("INSERT INTO pgbench_tellers SELECT i, (i - 1) / 10 + 1, 0, '' FROM generate_series(1, {scale} * 10) i")).await;
     run(client, &format!("INSERT INTO pgbench_accounts SELECT i, (i - 1) / 100000 + 1, 0, '' FROM generate_series(1, {scale} * 100000) i")).await;
     for (table, key) in [("branches", "bid"), ("tellers", "tid"), ("accounts", "aid")] {
@@ -154,7 +159,17 @@ fn explain(server: &Server, name: &str, sql: &str, prove: &str) -> Value {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("silence-{name}.sql"));
     std::fs::write(&file, sql).expect("write the statements");
     let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
-        .args(["explain", "--quiet", "--format", "json", "--allow-writes", "--timeout", "10min", "--prove", prove])
+        .args([
+            "explain",
+            "--quiet",
+            "--format",
+            "json",
+            "--allow-writes",
+            "--timeout",
+            "10min",
+            "--prove",
+            prove,
+        ])
         .args(["--max-block", "10min", "--runs", "3", "-f"])
         .arg(&file)
         .args(["-d", &server.url(name)])

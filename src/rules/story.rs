@@ -2,8 +2,9 @@
 //!
 //! Refuses to judge plans: it knows which rules explain which, and where their nodes have to stand for it.
 
-use crate::context::PlanContext;
+use crate::context::{NEAR, PlanContext};
 use crate::finding::{Also, Finding};
+use std::collections::HashMap;
 
 /// Where the symptom's node stands, seen from the cause's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,10 +79,10 @@ pub(super) fn merge(ctx: &PlanContext, mut findings: Vec<Finding>) -> Vec<Findin
         return findings;
     }
     // For every finding the cause that explains it, followed to the end of the chain.
-    let direct: Vec<Option<usize>> = (0..findings.len()).map(|at| cause(ctx, &findings, at)).collect();
+    let direct = causes(ctx, &findings);
     let ultimate = |at: usize| {
         let chain = std::iter::successors(direct[at], |&next| direct[next]);
-        chain.take(findings.len()).last()
+        chain.take(EXPLAINS.len()).last()
     };
     let causes: Vec<Option<usize>> = (0..findings.len()).map(ultimate).collect();
     for (at, cause) in causes.iter().enumerate() {
@@ -104,28 +105,76 @@ pub(super) fn merge(ctx: &PlanContext, mut findings: Vec<Finding>) -> Vec<Findin
     findings
 }
 
-/// The finding that explains the one at `at`: the first in the table's order, of several the nearest node.
-fn cause(ctx: &PlanContext, findings: &[Finding], at: usize) -> Option<usize> {
-    let symptom = &findings[at];
-    EXPLAINS.iter().filter(|(_, rule, _)| *rule == symptom.rule).find_map(|&(rule, _, seen)| {
-        let apart = |other: &Finding| other.at.node.zip(symptom.at.node).map_or(0, |(a, b)| a.abs_diff(b));
-        findings
-            .iter()
-            .enumerate()
-            .filter(|&(i, other)| i != at && other.rule == rule && explains(ctx, other, symptom, seen))
-            .min_by_key(|(_, other)| apart(other))
-            .map(|(i, _)| i)
+/// For every finding the one that explains it: the first in the table's order, of several the nearest node.
+/// Looks from node to node, a few levels up or down at most: linear in the findings.
+fn causes(ctx: &PlanContext, findings: &[Finding]) -> Vec<Option<usize>> {
+    let mut by_rule: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut by_place: HashMap<(&str, usize), usize> = HashMap::new();
+    let mut by_relation: HashMap<(&str, &str), usize> = HashMap::new();
+    for (at, finding) in findings.iter().enumerate() {
+        by_rule.entry(finding.rule).or_default().push(at);
+        if let Some(node) = finding.at.node {
+            by_place.entry((finding.rule, node)).or_insert(at);
+        }
+        if let Some(relation) = finding.relation.as_deref() {
+            by_relation.entry((finding.rule, relation)).or_insert(at);
+        }
+    }
+    let mut found: Vec<Option<usize>> = vec![None; findings.len()];
+    for &(cause, symptom, seen) in EXPLAINS {
+        let (Some(causes), Some(symptoms)) = (by_rule.get(cause), by_rule.get(symptom)) else { continue };
+        if seen == Seen::Above {
+            // From each cause up, to the symptoms that it brings about.
+            for &at in causes {
+                for node in around(ctx, findings[at].at.node) {
+                    if let Some(&other) = by_place.get(&(symptom, node)) {
+                        found[other].get_or_insert(at);
+                    }
+                }
+            }
+            continue;
+        }
+        for &at in symptoms.iter().filter(|&&at| found[at].is_none()).collect::<Vec<_>>() {
+            let place = findings[at].at.node;
+            found[at] = match seen {
+                Seen::Here => place.and_then(|node| by_place.get(&(cause, node))).copied(),
+                Seen::Below => around(ctx, place).find_map(|node| by_place.get(&(cause, node)).copied()),
+                Seen::OnRelation => {
+                    findings[at].relation.as_deref().and_then(|name| by_relation.get(&(cause, name))).copied()
+                }
+                Seen::Anywhere | Seen::Above => causes.first().copied(),
+            };
+        }
+    }
+    found
+}
+
+/// A node and those above it, nearest first.
+fn around<'a>(ctx: &PlanContext<'a>, node: Option<usize>) -> impl Iterator<Item = usize> + 'a {
+    let plan = ctx.plan;
+    node.into_iter().flat_map(move |node| {
+        std::iter::once(node).chain(plan.ancestors(node).take(NEAR).map(|above| above.id))
     })
 }
 
-fn explains(ctx: &PlanContext, cause: &Finding, symptom: &Finding, seen: Seen) -> bool {
-    let nodes = cause.at.node.zip(symptom.at.node);
-    let within = |top: usize, id: usize| ctx.facts.tree.subtree(top).contains(&id);
-    match seen {
-        Seen::Anywhere => true,
-        Seen::OnRelation => cause.relation.is_some() && cause.relation == symptom.relation,
-        Seen::Here => nodes.is_some_and(|(cause, symptom)| cause == symptom),
-        Seen::Above => nodes.is_some_and(|(cause, symptom)| within(symptom, cause)),
-        Seen::Below => nodes.is_some_and(|(cause, symptom)| within(cause, symptom)),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_and_symptoms_are_rules_and_no_story_ends_where_it_began() {
+        for (cause, symptom, _) in EXPLAINS {
+            for name in [cause, symptom] {
+                assert!(super::super::find(name).is_some(), "there is no rule {name}");
+            }
+            let mut reached = vec![*cause];
+            for step in 0..EXPLAINS.len() {
+                let Some(&rule) = reached.get(step) else { break };
+                assert_ne!(rule, *symptom, "{cause} explains {symptom}, which explains it");
+                let further = EXPLAINS.iter().filter(|(_, s, _)| *s == rule).map(|(c, ..)| *c);
+                let further: Vec<&str> = further.filter(|c| !reached.contains(c)).collect();
+                reached.extend(further);
+            }
+        }
     }
 }

@@ -40,7 +40,8 @@ fn variants_of_every_trouble_are_found_and_cured() {
     for major in majors {
         for set in variant::sets() {
             let mut score = Score::default();
-            let wanted = |v: &&Variant| v.covers(major) && format!("{} {}", set.rule, v.name).contains(&words);
+            let wanted =
+                |v: &&Variant| v.covers(major) && format!("{} {}", set.rule, v.name).contains(&words);
             let variants: Vec<&Variant> = set.variants.iter().filter(wanted).collect();
             if variants.is_empty() {
                 continue;
@@ -99,8 +100,10 @@ fn try_one(db: &support::Database, set: &Set, variant: &Variant, score: &mut Sco
     let outcome = |p: &&Value| p["verdict"]["outcome"].as_str().unwrap_or("").to_owned();
     let best = proposals.iter().find(|p| outcome(p) == "confirmed" || p["kind"] == "vacuum");
     let Some(best) = best else {
-        let seen: Vec<String> =
-            proposals.iter().map(|p| format!("{} {}: {}", outcome(p), p["apply"], p["verdict"]["reason"])).collect();
+        let seen: Vec<String> = proposals
+            .iter()
+            .map(|p| format!("{} {}: {}", outcome(p), p["apply"], p["verdict"]["reason"]))
+            .collect();
         return Err(format!("not confirmed: {}", seen.join("; ")));
     };
     score.confirmed += 1;
@@ -139,9 +142,10 @@ fn place(report: &Value, rule: &str) -> Option<usize> {
     let also = |e: &Value| {
         e["label"] == "also" && e["value"].as_str().is_some_and(|v| v.split([' ', ':']).next() == Some(rule))
     };
-    report["findings"].as_array()?.iter().position(|f| {
-        f["rule"] == rule || f["evidence"].as_array().is_some_and(|list| list.iter().any(also))
-    })
+    report["findings"]
+        .as_array()?
+        .iter()
+        .position(|f| f["rule"] == rule || f["evidence"].as_array().is_some_and(|list| list.iter().any(also)))
 }
 
 fn summary(report: &Value) -> String {
@@ -156,15 +160,10 @@ fn summary(report: &Value) -> String {
     format!("findings {rules:?}, plan {nodes:?}, gaps {}", report["gaps"])
 }
 
-fn explain(
-    url: &str,
-    query: &str,
-    variant: &Variant,
-    more: &[String],
-    prove: &str,
-) -> Result<Value, String> {
+fn explain(url: &str, query: &str, variant: &Variant, more: &[String], prove: &str) -> Result<Value, String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
-    command.args(["explain", query, "--prove", prove, "--runs", "3", "--format", "json", "--quiet", "-d", url]);
+    command
+        .args(["explain", query, "--prove", prove, "--runs", "3", "--format", "json", "--quiet", "-d", url]);
     variant.params.iter().for_each(|value| {
         command.args(["--param", value]);
     });
@@ -172,8 +171,10 @@ fn explain(
         command.arg("--allow-writes");
     }
     let settings = std::iter::once("jit=off").chain(variant.settings.iter().map(String::as_str));
-    let options: Vec<String> =
-        settings.chain(more.iter().map(String::as_str)).map(|s| format!("-c {}", s.replace(' ', "\\ "))).collect();
+    let options: Vec<String> = settings
+        .chain(more.iter().map(String::as_str))
+        .map(|s| format!("-c {}", s.replace(' ', "\\ ")))
+        .collect();
     let output = command.env("PGOPTIONS", options.join(" ")).output().expect("run pgproof");
     serde_json::from_slice(&output.stdout).map_err(|_| String::from_utf8_lossy(&output.stderr).into_owned())
 }
