@@ -25,5 +25,6 @@ pub mod rules;
 pub mod safety;
 pub mod scratch;
 pub mod sql;
+pub mod suppress;
 pub mod units;
 pub mod words;

@@ -97,7 +97,14 @@ fn settings(common: &Common) -> Result<Config> {
         None => Config::default(),
     };
     config::add_flags(&mut config, &common.rule, &common.only)?;
+    config.today = today();
     Ok(config)
+}
+
+/// The day in UTC, `YYYY-MM-DD`.
+fn today() -> Option<String> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(crate::suppress::day(since.as_secs() / 86_400))
 }
 
 fn nearest_config(folder: &Path) -> Option<PathBuf> {

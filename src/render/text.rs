@@ -2,7 +2,7 @@
 //!
 //! Refuses to repeat: what the tree shows is not said again in words.
 
-use super::{Style, diff, overview, tree};
+use super::{Style, diff, overview, suppressed, tree};
 use crate::capture::{Mode, OriginKind};
 use crate::finding::{Finding, Severity};
 use crate::plan::Plan;
@@ -27,7 +27,8 @@ const SHOWN_FINDINGS: usize = 20;
 /// The report as text.
 pub fn render(report: &Report, style: &Style) -> String {
     let mut out = String::new();
-    if let Some(text) = diff::diff(report, style) {
+    if let Some(mut text) = diff::diff(report, style) {
+        suppressed::suppressions(&mut text, report, style);
         return text;
     }
     for (index, statement) in report.statements.iter().enumerate() {
@@ -36,6 +37,7 @@ pub fn render(report: &Report, style: &Style) -> String {
     if !style.quiet {
         gaps(&mut out, report, style);
     }
+    suppressed::suppressions(&mut out, report, style);
     if report.statements.len() > 1 {
         overview::overview(&mut out, report, style);
     }
@@ -352,6 +354,7 @@ fn summary(out: &mut String, report: &Report, style: &Style) {
             line.push_str(&format!(", {} not recommended", report.proposals.len() - recommended));
         }
     }
+    line.push_str(&suppressed::summary(report));
     let _ = writeln!(out, "{}", bold(style, &line));
 }
 

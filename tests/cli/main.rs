@@ -7,6 +7,7 @@ mod anonymize;
 mod connecting;
 mod diff;
 mod executing;
+mod ignoring;
 mod input;
 mod output;
 mod schema;
