@@ -29,6 +29,7 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
         Report { server: capture.server.clone(), gaps: capture.gaps.clone(), ..Report::default() };
     let today = capture.today.as_deref().or(config.today.as_deref());
     for (statement_id, statement) in capture.statements.iter().enumerate() {
+        let config = &*config.at(statement.origin.path.as_deref());
         let words = sql::read(&statement.text);
         let parsed = sql::Parsed::read(&words.text);
         let mut entry = Statement {
@@ -70,6 +71,7 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
     let nothing_known = Capture::new(None);
     let mut report = Report::default();
     for (origin, plan) in plans.into_iter().filter(|(_, plan)| !plan.nodes.is_empty()) {
+        let config = &*config.at(origin.path.as_deref());
         let text = plan.query_text.clone().unwrap_or_default();
         let words = sql::read(&text);
         let parsed = sql::Parsed::read(&words.text);

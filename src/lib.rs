@@ -25,6 +25,7 @@ pub mod rules;
 pub mod safety;
 pub mod scratch;
 pub mod sql;
+pub mod strict;
 pub mod suppress;
 pub mod units;
 pub mod words;

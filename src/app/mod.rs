@@ -17,7 +17,7 @@ use crate::cli::{self, Cli, Command, Common};
 use crate::config;
 use crate::error::{Error, Kind, Result};
 use crate::exit;
-use crate::rules::{self, Config};
+use crate::rules::{self, Config, Root};
 use clap::Parser;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -85,20 +85,22 @@ fn rule(name: Option<&str>) -> Result<u8> {
 
 /// The settings file that applies, with the rule flags on top.
 fn settings(common: &Common) -> Result<Config> {
-    let path = common.config.clone().or_else(|| nearest_config(&std::env::current_dir().ok()?));
-    let mut config = match path {
-        Some(path) => {
-            let text = std::fs::read_to_string(&path).map_err(|e| {
-                Error::new(Kind::Config, format!("read the settings in {}", path.display()))
-                    .because_of_file(&e)
-            })?;
-            config::parse(&text, &path.display().to_string())?
-        }
-        None => Config::default(),
-    };
+    let here = std::env::current_dir().ok();
+    let path = common.config.clone().or_else(|| nearest_config(here.as_deref()?));
+    let mut config = Config { today: today(), ..Config::default() };
+    if let Some(path) = path {
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            Error::new(Kind::Config, format!("read the settings in {}", path.display())).because_of_file(&e)
+        })?;
+        config.root = here.map(|here| Root { folder: here.join(folder_of(&path)), here });
+        config::read(&mut config, &text, &path.display().to_string())?;
+    }
     config::add_flags(&mut config, &common.rule, &common.only)?;
-    config.today = today();
     Ok(config)
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
 }
 
 /// The day in UTC, `YYYY-MM-DD`.

@@ -11,7 +11,7 @@ mod support;
 use crate::context::PlanContext;
 use crate::finding::{Confidence, Finding, Severity};
 
-pub use config::{Config, Tuning};
+pub use config::{Config, Override, Root, Tuning, pattern};
 
 macro_rules! rules {
     ($($module:ident),* $(,)?) => {

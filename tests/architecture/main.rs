@@ -63,7 +63,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("catalog", &["sql"]),
     ("cli", &["error", "postgres", "scratch"]),
     ("compare", &["facts", "plan", "sql", "units"]),
-    ("config", &["error", "finding", "rules"]),
+    ("config", &["error", "finding", "rules", "strict"]),
     ("context", &["capture", "catalog", "facts", "finding", "plan", "sql", "units"]),
     ("error", &["exit"]),
     ("exit", &[]),
@@ -99,6 +99,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("safety", &["plan", "sql"]),
     ("scratch", &["error"]),
     ("sql", &[]),
+    ("strict", &["error", "words"]),
     ("suppress", &["capture", "rules", "words"]),
     ("units", &[]),
     ("words", &["units"]),
@@ -115,6 +116,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("deadpool_postgres", &["postgres"]),
     ("fastrand", &["postgres", "prove"]),
+    ("glob", &["config", "rules"]),
     ("indicatif", &["app"]),
     ("libc", &["app", "postgres", "scratch"]),
     ("rustls", &["postgres"]),
@@ -143,7 +145,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["app", "postgres"]),
     ("tokio_postgres", &["postgres"]),
     ("tokio_postgres_rustls", &["postgres"]),
-    ("toml", &["config"]),
+    ("toml", &["strict"]),
 ];
 
 /// The modules that touch the world.

@@ -11,6 +11,7 @@ mod ignoring;
 mod input;
 mod output;
 mod schema;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 
