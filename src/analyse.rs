@@ -61,7 +61,7 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
         settle(&mut report, asked, &entry, config);
         report.statements.push(entry);
     }
-    unmeasured(&mut report);
+    unmeasured(&mut report, config);
     rank(&mut report);
     Ok(report)
 }
@@ -236,15 +236,17 @@ fn rank(report: &mut Report) {
 }
 
 /// Rules that need an execution say so where there was none.
-fn unmeasured(report: &mut Report) {
+fn unmeasured(report: &mut Report, config: &Config) {
     let unmeasured = report
         .statements
         .iter()
         .any(|s| s.plans.iter().any(|p| p.mode != Mode::Stored && !p.plan.analyzed()));
     if unmeasured {
         let needs = "an execution (EXPLAIN ANALYZE): this plan holds estimates only";
-        let rules = rules::RULES.iter().filter(|r| !r.of_estimates);
-        report.skipped.extend(rules.map(|r| Skipped { rule: r.name.to_owned(), needs: needs.to_owned() }));
+        let ours = rules::RULES.iter().filter(|r| !r.of_estimates).map(|r| r.name);
+        let team = config.team.iter().filter(|team| !team.of_estimates()).map(|team| &*team.name);
+        let skipped = |rule: &str| Skipped { rule: rule.to_owned(), needs: needs.to_owned() };
+        report.skipped.extend(ours.chain(team).map(skipped));
     }
     let names: Vec<String> = report
         .statements

@@ -366,7 +366,7 @@ fn finding(report: &Report, index: usize, proposals: Vec<String>) -> JsonFinding
     let origin = &report.statements[finding.at.statement].origin;
     JsonFinding {
         id: finding_id(index),
-        rule: finding.rule.to_owned(),
+        rule: finding.rule.to_string(),
         severity: finding.severity,
         confidence: finding.confidence,
         statement: statement_id(finding.at.statement),

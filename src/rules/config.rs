@@ -2,11 +2,14 @@
 //!
 //! Refuses to read files: `crate::config` fills this in.
 
-use super::{Spec, find};
+use super::team::Team;
+use super::{RULES, Spec, find};
 use crate::finding::Severity;
+use crate::words::distance;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 /// What the user set: severities and thresholds.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +24,8 @@ pub struct Config {
     pub overrides: Vec<Override>,
     /// Where the paths of overrides start, and where those of statements do.
     pub root: Option<Root>,
+    /// The team's own rules.
+    pub team: Vec<Arc<Team>>,
     /// The day that `until=` is compared with where no capture tells the day of its run.
     pub today: Option<String>,
 }
@@ -82,17 +87,35 @@ impl Config {
 
     /// The names of a rule's thresholds.
     pub fn thresholds_of(&self, rule: &str) -> Vec<&str> {
-        find(rule).map_or(Vec::new(), |spec| spec.thresholds.iter().map(|t| t.name).collect())
+        let ours = find(rule).into_iter().flat_map(|spec| spec.thresholds).map(|t| t.name);
+        ours.chain(self.team(rule).into_iter().flat_map(|team| &team.thresholds).map(|t| &*t.name)).collect()
+    }
+
+    /// The team's rule of that name.
+    pub fn team(&self, rule: &str) -> Option<&Team> {
+        self.team.iter().map(Arc::as_ref).find(|team| team.name == rule)
+    }
+
+    /// The names and summaries of all rules: ours, then the team's.
+    pub fn rules(&self) -> impl Iterator<Item = (&str, &str)> {
+        let ours = RULES.iter().map(|spec| (spec.name, spec.summary));
+        ours.chain(self.team.iter().map(|team| (&*team.name, &*team.summary)))
+    }
+
+    /// A rule's page.
+    pub fn page(&self, rule: &str) -> Option<&str> {
+        find(rule).map(|spec| spec.page).or_else(|| Some(self.team(rule)?.page.as_str()))
     }
 
     /// Whether a rule of that name exists.
     pub fn knows(&self, rule: &str) -> bool {
-        find(rule).is_some()
+        find(rule).is_some() || self.team(rule).is_some()
     }
 
     /// The rule whose name is nearest to a mistyped one.
     pub fn nearest(&self, rule: &str) -> &str {
-        super::nearest(rule)
+        let names = self.rules().map(|(name, _)| name);
+        names.min_by_key(|known| distance(known, rule)).unwrap_or_default()
     }
 
     /// Whether a rule is to run.

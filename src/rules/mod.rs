@@ -7,6 +7,7 @@ mod config;
 pub mod page;
 mod story;
 mod support;
+pub mod team;
 
 use crate::context::PlanContext;
 use crate::finding::{Confidence, Finding, Severity};
@@ -90,22 +91,32 @@ pub struct Found {
     pub ignored: Vec<Finding>,
 }
 
+impl Found {
+    /// Adds what one rule found.
+    fn add(&mut self, rule: &str, mut findings: Vec<Finding>, ignored: &[&str]) {
+        if ignored.contains(&rule) {
+            self.ignored.append(&mut findings);
+        }
+        findings.retain(told);
+        self.findings.append(&mut findings);
+    }
+}
+
 /// Runs every rule on one plan. What rules named in `ignored` find is kept apart before stories are put together,
 /// as if they were off: a finding that they would have explained stands by itself.
 pub fn run(ctx: &PlanContext, config: &Config, ignored: &[&str]) -> Found {
     let mut found = Found::default();
     for &spec in RULES.iter().filter(|spec| config.runs(spec.name)) {
-        let mut findings = (spec.check)(ctx, &Tuning { spec, config });
-        if ignored.contains(&spec.name) {
-            found.ignored.append(&mut findings);
-        }
-        findings.retain(told);
-        found.findings.append(&mut findings);
+        found.add(spec.name, (spec.check)(ctx, &Tuning { spec, config }), ignored);
+    }
+    for team in config.team.iter().filter(|team| config.runs(&team.name)) {
+        found.add(&team.name, team.check(ctx, config), ignored);
     }
     found.findings = story::merge(ctx, found.findings);
     for finding in found.findings.iter_mut().chain(&mut found.ignored) {
-        finding.severity = match config.severity.get(finding.rule) {
-            Some(Some(set)) => *set,
+        finding.severity = match (config.severity.get(&*finding.rule), config.team(&finding.rule)) {
+            (Some(Some(set)), _) => *set,
+            (_, Some(team)) => team.capped(severity(ctx, finding)),
             _ => severity(ctx, finding),
         };
     }
@@ -123,7 +134,9 @@ pub fn told(finding: &Finding) -> bool {
 
 /// Whether a rule has looked at a plan: it is not off, and the plan holds what it needs.
 pub fn looked(name: &str, measured: bool, config: &Config) -> bool {
-    config.runs(name) && find(name).is_some_and(|spec| measured || spec.of_estimates)
+    let of_estimates = find(name).map(|spec| spec.of_estimates);
+    let of_estimates = of_estimates.or_else(|| config.team(name).map(|team| team.of_estimates()));
+    config.runs(name) && of_estimates.is_some_and(|of_estimates| measured || of_estimates)
 }
 
 fn severity(ctx: &PlanContext, finding: &Finding) -> Severity {

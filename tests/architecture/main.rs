@@ -128,7 +128,6 @@ const CRATES: &[(&str, &[&str])] = &[
             "app",
             "capture",
             "catalog",
-            "config",
             "finding",
             "postgres",
             "proposals",

@@ -231,7 +231,7 @@ fn findings(plans: Vec<Plan>) -> Vec<(&'static str, Option<usize>)> {
     let origin = Origin { kind: OriginKind::File, path: None, line: None };
     let plans = plans.into_iter().map(|plan| (origin.clone(), plan)).collect();
     let report = analyse_plans(plans, &Config::default());
-    report.findings.iter().map(|finding| (finding.rule, finding.at.node)).collect()
+    report.findings.iter().map(|finding| (finding.rule.to_string(), finding.at.node)).collect()
 }
 
 #[test]
