@@ -9,7 +9,7 @@ use crate::strict::{Entry, Source, Value, get};
 use std::ops::Range;
 
 /// The keys of a settings file.
-const KEYS: &[&str] = &["rules", "thresholds", "paths"];
+const KEYS: &[&str] = &["rules", "thresholds", "paths", "rules-from"];
 const SEVERITIES: &[&str] = &["off", "info", "warning", "error"];
 
 /// Adds what the text of a settings file called `path` says.
@@ -35,6 +35,22 @@ pub fn read(config: &mut Config, text: &str, path: &str) -> Result<()> {
         config.overrides.push(Override { glob: glob_of(&source, glob)?, ..settings });
     }
     Ok(())
+}
+
+/// The folders with the team's own rules that a settings file names, seen from its own folder. They are read before
+/// [`read`], so that the names of their rules are known there.
+///
+/// # Errors
+/// As [`read`], for this part of it.
+pub fn rules_from(text: &str, path: &str) -> Result<Vec<String>> {
+    let doing = format!("read the settings in {path}");
+    let source = Source::file(&doing, path, text);
+    let entries = source.read()?;
+    let Some(table) = get(&entries, "rules-from") else { return Ok(Vec::new()) };
+    let table = source.entries(table)?;
+    source.only(table, &["dirs"])?;
+    let dirs = get(table, "dirs").map_or(Ok(&[][..]), |value| source.list(value))?;
+    dirs.iter().map(|dir| source.text(dir).map(str::to_owned)).collect()
 }
 
 fn glob_of(source: &Source, value: &Value) -> Result<glob::Pattern> {
@@ -182,6 +198,7 @@ mod tests {
             ("[[paths]]\nmatch = 'a'\nrules.estimate-drif = 'off'", "estimate-drif", "estimate-drift"),
             ("[[paths]]\nmatch = 'a'\nthresholds.estimate-drift.min-err = 1", "min-err", "min-error"),
             ("[rules", "", ""),
+            ("[rules-form]\ndirs = []", "rules-form", "rules-from"),
         ] {
             let error = parse(text).expect_err(text);
             let excerpt = error.excerpt().unwrap_or_else(|| panic!("{text}: no place"));

@@ -6,6 +6,7 @@ pub mod analyse;
 pub mod anonymize;
 pub mod app;
 pub mod capture;
+pub mod cases;
 pub mod catalog;
 pub mod cli;
 pub mod compare;

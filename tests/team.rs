@@ -105,6 +105,22 @@ fn what_is_absent_is_neither_zero_nor_false_nor_different() {
 }
 
 #[test]
+fn every_fact_can_be_asked_for_in_its_scope() {
+    let list = pgproof::rules::team::facts();
+    for name in list.lines().filter_map(|line| line.split_whitespace().next()) {
+        let scope = match name.split_once('.').map(|(of, _)| of) {
+            Some("plan") => "plan",
+            Some("statement" | "server") => "statement",
+            _ => "node",
+        };
+        let found =
+            findings_in(PLAN, &format!("for-each = '{scope}'\nwhen = '{name} == null || {name} != null'"));
+        assert!(!found.is_empty(), "{name}");
+    }
+    assert!(list.lines().count() > 60);
+}
+
+#[test]
 fn time_decides_on_the_severity_and_the_rule_may_only_be_quieter() {
     let severity = |lines: &str| {
         let found = findings_in(PLAN, &format!("when = 'kind == \"Seq Scan\"'\n{lines}"));

@@ -14,6 +14,7 @@ mod schema;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;
+mod team;
 
 use std::io::Write;
 use std::path::Path;

@@ -160,7 +160,7 @@ facts! {
     Node "join_type" Text "Inner, Left, Semi, Anti" |v| text(v.node()?.detail.join_type.as_ref());
     Node "strategy" Text "Sorted, Hashed, Plain, Mixed, of an Aggregate" |v| text(v.node()?.detail.strategy.as_ref());
     Node "scan_direction" Text "Forward, Backward" |v| text(v.node()?.detail.scan_direction.as_ref());
-    Node "function" Text "the function that is scanned" |v| text(v.node()?.detail.function.as_ref());
+    Node "function_name" Text "the function that is scanned" |v| text(v.node()?.detail.function.as_ref());
     Node "cte" Text "the CTE that is scanned" |v| text(v.node()?.detail.cte.as_ref());
     Node "subplan_name" Text "CTE t, InitPlan 1, SubPlan 2" |v| text(v.node()?.subplan_name.as_ref());
     Node "filter" Text "the Filter as printed" |v| text(v.node()?.detail.filter.as_ref());
