@@ -88,7 +88,10 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
         let at = (report.statements.len(), 0);
         let comments: Vec<Comment> = speaking(&entry.text, |_| entry.origin.line).collect();
         let asked = report.suppressions.len();
-        report.suppressions.extend(suppress::read(at.0, &comments, config.today.as_deref(), config));
+        let read = suppress::read(at.0, &comments, config.today.as_deref(), config);
+        // A plan's file has the lines of the plan, not those of its statement.
+        let placed = read.into_iter().map(|one| Suppression { line: entry.origin.line, ..one });
+        report.suppressions.extend(placed);
         examine(&mut report, &mut entry, at, planned, (&words, parsed.as_ref()), &nothing_known, config);
         settle(&mut report, asked, &entry, config);
         report.statements.push(entry);
@@ -126,9 +129,9 @@ fn settle(report: &mut Report, asked: usize, entry: &Statement, config: &Config)
     );
     report.suppressed = told;
     let measured = entry.plans.iter().any(|planned| planned.plan.analyzed());
-    suppress::settle(&mut report.suppressions[asked..], &used, |one| {
-        rules::looked(&one.rule, measured, config)
-    });
+    // Of estimates nobody can say that a rule would find nothing.
+    let looked = |one: &Suppression| measured && config.runs(&one.rule);
+    suppress::settle(&mut report.suppressions[asked..], &used, looked);
 }
 
 /// Runs the rules on one plan and makes their remedies exact; `at` is the statement's index and the run's.

@@ -81,8 +81,8 @@ fn settings(source: &Source, entries: &[Entry], config: &Config) -> Result<Overr
         let known = config.thresholds_of(&rule);
         for number in source.entries(&entry.value)? {
             if !known.contains(&number.key.as_str()) {
-                let what = format!("threshold of {rule}");
-                return Err(source.unknown(&number.span, &what, &number.key, known.iter().copied()));
+                let known = known.iter().copied();
+                return Err(source.unknown(&number.span, "threshold", &number.key, known));
             }
             settings.thresholds.insert((rule.clone(), number.key.clone()), source.number(&number.value)?);
         }

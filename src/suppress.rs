@@ -38,7 +38,7 @@ pub struct Suppression {
 pub enum Status {
     /// It took findings out of the report.
     Applied,
-    /// Its rule did not look: it is off, or the statement was not executed.
+    /// Nothing can be said: its rule is off, or the statement was not executed.
     Idle,
     /// Its rule looked and found nothing.
     Unused,
@@ -280,7 +280,7 @@ pub fn settle(all: &mut [Suppression], used: &BTreeSet<usize>, looked: impl Fn(&
             one.help = "take the comment out".to_owned();
         } else {
             one.status = Status::Idle;
-            one.why = "its rule did not look: it is off, or needs an execution".to_owned();
+            one.why = "its rule is off, or the statement was not executed".to_owned();
         }
     }
 }

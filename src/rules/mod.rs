@@ -132,13 +132,6 @@ pub fn told(finding: &Finding) -> bool {
     finding.saves.is_none_or(|saves| saves.0 >= FLOOR_MS)
 }
 
-/// Whether a rule has looked at a plan: it is not off, and the plan holds what it needs.
-pub fn looked(name: &str, measured: bool, config: &Config) -> bool {
-    let of_estimates = find(name).map(|spec| spec.of_estimates);
-    let of_estimates = of_estimates.or_else(|| config.team(name).map(|team| team.of_estimates()));
-    config.runs(name) && of_estimates.is_some_and(|of_estimates| measured || of_estimates)
-}
-
 fn severity(ctx: &PlanContext, finding: &Finding) -> Severity {
     match (finding.confidence, finding.saves) {
         (Confidence::Measured, Some(saves)) if saves.0 >= ERROR_MS && finding.share >= ERROR_SHARE => {

@@ -64,7 +64,7 @@ fn mistakes_in_the_settings_have_a_place_and_the_nearest_right_word() {
         ),
         (
             "[thresholds.sort-spills-to-disk]\nmax-work-men = 64\n",
-            &["--> pgproof.toml:2:1", "no threshold of sort-spills-to-disk `max-work-men`", "`max-work-mem`"],
+            &["--> pgproof.toml:2:1", "no threshold `max-work-men`", "`max-work-mem`"],
         ),
         (
             "[[paths]]\nmatch = \"a/***\"\n",

@@ -55,6 +55,20 @@ fn they_speak_and_are_silenced_as_ours_are() {
 }
 
 #[test]
+fn an_index_is_the_one_remedy_that_they_can_ask_for() {
+    let database = shop(newest());
+    let page = page().replace("'Function Scan'", "'Seq Scan'");
+    let page = page.replace("saves = \"self_ms\"", "remedy = \"index\"");
+    let settings = format!("[rules-from]\ndirs = ['ours']\n[thresholds.{RULE}]\nmin-rows = 0\n");
+    let args = ["select * from orders where customer = 7", "--only", RULE, "--format", "json"];
+    let run = with(explain(&database, &args), &page).file("pgproof.toml", settings.as_bytes());
+    let report = run.succeeds().json();
+    assert_eq!(report["proposals"][0]["answers"], serde_json::json!(["f1"]), "{report}");
+    let apply = report["proposals"][0]["apply"][0].as_str().expect("a statement");
+    assert!(apply.starts_with("CREATE INDEX CONCURRENTLY orders_customer_idx ON public.orders"), "{apply}");
+}
+
+#[test]
 fn they_are_listed_and_their_pages_printed() {
     let run =
         |args: &[&str]| with(pgproof(args), &page()).file("pgproof.toml", b"[rules-from]\ndirs = ['ours']");

@@ -19,9 +19,6 @@ use expression::Expression;
 use facts::{Value, View};
 use template::Template;
 
-/// Findings of one rule in one plan at most: one that speaks of every node of a huge plan says nothing.
-const MOST: usize = 100;
-
 /// A team's rule.
 #[derive(Debug, Clone)]
 pub struct Team {
@@ -74,8 +71,7 @@ impl Team {
             Scope::Node => {
                 let views = ctx.plan.nodes.iter().zip(&ctx.facts.nodes);
                 let views = views.map(|node| View { ctx, node: Some(node), thresholds });
-                let spoken = views.filter(|view| speaks(view)).take(MOST);
-                spoken.map(|view| self.finding(&view)).collect()
+                views.filter(|view| speaks(view)).map(|view| self.finding(&view)).collect()
             }
             // A statement is asked about once, whatever the number of its plans.
             Scope::Statement if ctx.run_id > 0 => Vec::new(),
