@@ -3,19 +3,22 @@
 //! Pure, so that a saved capture gives the same report, byte for byte, without a server. Refuses to fail for
 //! what is missing: it says so in the report. Only a capture that holds no plan where one must be is an error.
 
-use crate::capture::{Capture, Gap, Mode, Origin, Run};
+use crate::capture::{Capture, Comment, Gap, Mode, Origin, Run};
 use crate::catalog::RelationKind;
 use crate::compare::{Side, compare};
 use crate::context::PlanContext;
 use crate::error::Result;
 use crate::facts::facts;
+use crate::finding::Finding;
 use crate::plan::{Plan, read_json, read_statement};
 use crate::proposals::{WhyNot, candidate, propose};
 use crate::prove::{Method, Outcome, Trial, Verdict, judge};
-use crate::report::{Judged, Planned, Report, Skipped, Statement};
+use crate::report::{Judged, Planned, Report, Skipped, Statement, Suppressed};
 use crate::rules::{self, Config};
 use crate::sql;
+use crate::suppress::{self, Suppression};
 use crate::words::duration;
+use std::collections::BTreeSet;
 
 /// Analyses everything in a capture.
 ///
@@ -24,7 +27,9 @@ use crate::words::duration;
 pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
     let mut report =
         Report { server: capture.server.clone(), gaps: capture.gaps.clone(), ..Report::default() };
+    let today = capture.today.as_deref().or(config.today.as_deref());
     for (statement_id, statement) in capture.statements.iter().enumerate() {
+        let config = &*config.at(statement.origin.path.as_deref());
         let words = sql::read(&statement.text);
         let parsed = sql::Parsed::read(&words.text);
         let mut entry = Statement {
@@ -35,6 +40,12 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
             plans: Vec::new(),
             notes: Vec::new(),
         };
+        let mut comments = statement.comments.clone();
+        let line = |line: usize| statement.origin.line.map(|first| first + line - 1);
+        comments.extend(speaking(&statement.text, line));
+        comments.sort_by_key(|comment| comment.line);
+        let asked = report.suppressions.len();
+        report.suppressions.extend(suppress::read(statement_id, &comments, today, config));
         for (run_id, run) in statement.runs.iter().enumerate() {
             let planned = planned(run)?;
             examine(
@@ -47,9 +58,10 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
                 config,
             );
         }
+        settle(&mut report, asked, &entry, config);
         report.statements.push(entry);
     }
-    unmeasured(&mut report);
+    unmeasured(&mut report, config);
     rank(&mut report);
     Ok(report)
 }
@@ -59,6 +71,7 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
     let nothing_known = Capture::new(None);
     let mut report = Report::default();
     for (origin, plan) in plans.into_iter().filter(|(_, plan)| !plan.nodes.is_empty()) {
+        let config = &*config.at(origin.path.as_deref());
         let text = plan.query_text.clone().unwrap_or_default();
         let words = sql::read(&text);
         let parsed = sql::Parsed::read(&words.text);
@@ -73,7 +86,14 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
         let facts = facts(&plan);
         let planned = Planned { mode: Mode::Stored, parameters: Vec::new(), plan, facts, not_executed: None };
         let at = (report.statements.len(), 0);
+        let comments: Vec<Comment> = speaking(&entry.text, |_| entry.origin.line).collect();
+        let asked = report.suppressions.len();
+        let read = suppress::read(at.0, &comments, config.today.as_deref(), config);
+        // A plan's file has the lines of the plan, not those of its statement.
+        let placed = read.into_iter().map(|one| Suppression { line: entry.origin.line, ..one });
+        report.suppressions.extend(placed);
         examine(&mut report, &mut entry, at, planned, (&words, parsed.as_ref()), &nothing_known, config);
+        settle(&mut report, asked, &entry, config);
         report.statements.push(entry);
     }
     rank(&mut report);
@@ -93,6 +113,25 @@ pub fn compare_plans(base: (Origin, Plan), head: (Origin, Plan), config: &Config
     };
     report.comparison = comparison;
     report
+}
+
+/// The comments in a statement that speak to pgproof; `place` makes lines of the file of lines of the text.
+fn speaking(text: &str, place: impl Fn(usize) -> Option<usize>) -> impl Iterator<Item = Comment> {
+    let all = sql::comments(text).into_iter().filter(|comment| suppress::mentions(comment.text));
+    all.map(move |comment| Comment { text: comment.text.to_owned(), line: place(comment.line) })
+}
+
+/// Says what became of the suppressions of a statement, the first of which is `asked`.
+fn settle(report: &mut Report, asked: usize, entry: &Statement, config: &Config) {
+    let (used, told): (BTreeSet<usize>, Vec<Suppressed>) = (
+        report.suppressed.iter().filter(|s| s.by >= asked).map(|s| s.by - asked).collect(),
+        report.suppressed.drain(..).filter(|s| rules::told(&s.finding)).collect(),
+    );
+    report.suppressed = told;
+    let measured = entry.plans.iter().any(|planned| planned.plan.analyzed());
+    // Of estimates nobody can say that a rule would find nothing.
+    let looked = |one: &Suppression| measured && config.runs(&one.rule);
+    suppress::settle(&mut report.suppressions[asked..], &used, looked);
 }
 
 /// Runs the rules on one plan and makes their remedies exact; `at` is the statement's index and the run's.
@@ -116,9 +155,16 @@ fn examine(
         catalog: &capture.catalog,
         server: capture.server.as_ref(),
     };
-    let found = rules::run(&ctx, config);
+    let asked = |s: &&Suppression| s.statement == at.0 && s.in_force();
+    let ignored: Vec<&str> = report.suppressions.iter().filter(asked).map(|s| s.rule.as_str()).collect();
+    let rules::Found { findings: found, ignored } = rules::run(&ctx, config, &ignored);
+    let by = |finding: &Finding| report.suppressions.iter().position(|s| asked(&s) && s.rule == finding.rule);
+    let ignored: Vec<Suppressed> =
+        ignored.into_iter().filter_map(|finding| Some(Suppressed { by: by(&finding)?, finding })).collect();
+    let silent = found.is_empty() && ignored.is_empty();
+    report.suppressed.extend(ignored);
     let (proposals, reasons) = propose(&ctx, &found, report.findings.len());
-    entry.notes.extend(notes(&ctx, found.is_empty(), &reasons));
+    entry.notes.extend(notes(&ctx, silent, &reasons));
     report.findings.extend(found);
     report.proposals.extend(proposals.into_iter().map(|proposal| {
         let trial = capture.trials.iter().find(|t| t.statement == at.0 && t.proposal == proposal.key());
@@ -193,15 +239,17 @@ fn rank(report: &mut Report) {
 }
 
 /// Rules that need an execution say so where there was none.
-fn unmeasured(report: &mut Report) {
+fn unmeasured(report: &mut Report, config: &Config) {
     let unmeasured = report
         .statements
         .iter()
         .any(|s| s.plans.iter().any(|p| p.mode != Mode::Stored && !p.plan.analyzed()));
     if unmeasured {
         let needs = "an execution (EXPLAIN ANALYZE): this plan holds estimates only";
-        let rules = rules::RULES.iter().filter(|r| !r.of_estimates);
-        report.skipped.extend(rules.map(|r| Skipped { rule: r.name.to_owned(), needs: needs.to_owned() }));
+        let ours = rules::RULES.iter().filter(|r| !r.of_estimates).map(|r| r.name);
+        let team = config.team.iter().filter(|team| !team.of_estimates()).map(|team| &*team.name);
+        let skipped = |rule: &str| Skipped { rule: rule.to_owned(), needs: needs.to_owned() };
+        report.skipped.extend(ours.chain(team).map(skipped));
     }
     let names: Vec<String> = report
         .statements

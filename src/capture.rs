@@ -23,6 +23,9 @@ pub struct Capture {
     pub trials: Vec<Trial>,
     #[serde(default)]
     pub gaps: Vec<Gap>,
+    /// The day of the run, `YYYY-MM-DD` in UTC: what `until=` is compared with, then and whenever this is read.
+    #[serde(default)]
+    pub today: Option<String>,
 }
 
 /// One statement with the plans that were taken of it.
@@ -32,6 +35,17 @@ pub struct Statement {
     pub text: String,
     pub origin: Origin,
     pub runs: Vec<Run>,
+    /// Comments that belong to it, stand outside `text`, and speak to pgproof.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<Comment>,
+}
+
+/// A comment around a statement, its marks included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comment {
+    pub text: String,
+    /// Its line in the file, counted from 1.
+    pub line: Option<usize>,
 }
 
 /// Where a statement came from.
@@ -102,6 +116,7 @@ impl Capture {
             catalog: Catalog::default(),
             trials: Vec::new(),
             gaps: Vec::new(),
+            today: None,
         }
     }
 }

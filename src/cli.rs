@@ -37,8 +37,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Start a throwaway server, load a sample shop, find its problems, prove the fixes
     Demo(Demo),
-    /// List the rules, or print one rule's page
-    Rule { name: Option<String> },
+    /// List the rules, print one rule's page, or test the pages of a team's own rules
+    Rule(Rule),
     /// Print the JSON Schema of `--format json`
     Schema,
     /// Print shell completions
@@ -68,6 +68,9 @@ pub struct Common {
     /// Run these rules only
     #[arg(long, global = true, value_name = "NAME")]
     pub only: Vec<String>,
+    /// Folder with pages of your own rules; repeat it for more [default: [rules-from] dirs of the settings]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub rules_dir: Vec<PathBuf>,
     /// Colours on the terminal
     #[arg(long, value_enum, global = true, default_value = "auto", value_name = "WHEN")]
     pub color: ColorWhen,
@@ -186,6 +189,21 @@ pub enum From {
 pub struct Doctor {
     #[command(flatten)]
     pub connection: Connection,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Rule {
+    /// Print this rule's page
+    pub name: Option<String>,
+    /// Run the cases on the pages in DIR on a throwaway server, and say of each whether it holds
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "facts"])]
+    pub test: Option<PathBuf>,
+    /// List the facts that a rule of your own may ask for
+    #[arg(long, conflicts_with = "name")]
+    pub facts: bool,
+    /// With --test: where PostgreSQL comes from: a folder with initdb and postgres, or docker:IMAGE
+    #[arg(long, default_value = "auto", value_parser = source, value_name = "BIN_DIR|docker:IMAGE", requires = "test")]
+    pub postgres: scratch::Source,
 }
 
 #[derive(Args, Debug, Clone)]

@@ -1,66 +1,106 @@
 //! `pgproof.toml` and the rule flags.
 //!
-//! Refuses what it does not know: a mistyped name is an error with the nearest right one.
+//! Refuses what it does not know: a mistyped name is an error with its place and the nearest right one.
 
-use crate::error::{Error, Excerpt, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::finding::Severity;
-use crate::rules::{self, Config};
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use crate::rules::{Config, Override, pattern};
+use crate::strict::{Entry, Source, Value, get};
+use std::ops::Range;
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    rules: BTreeMap<String, String>,
-    #[serde(default)]
-    thresholds: BTreeMap<String, BTreeMap<String, f64>>,
-}
+/// The keys of a settings file.
+const KEYS: &[&str] = &["rules", "thresholds", "paths", "rules-from"];
+const SEVERITIES: &[&str] = &["off", "info", "warning", "error"];
 
-/// Reads the text of a settings file called `path`.
+/// Adds what the text of a settings file called `path` says.
 ///
 /// # Errors
-/// [`Kind::Config`] with the place, or with the nearest right name.
-pub fn parse(text: &str, path: &str) -> Result<Config> {
-    let doing = || format!("read the settings in {path}");
-    let file: File = toml::from_str(text).map_err(|e| {
-        let error = Error::new(Kind::Config, doing());
-        match e.span() {
-            Some(span) => error.at(Excerpt {
-                origin: path.to_owned(),
-                first_line: 1,
-                text: text.to_owned(),
-                start: span.start,
-                end: span.end,
-                label: e.message().to_owned(),
-            }),
-            None => error.because(e.message().to_owned()),
-        }
-    })?;
-    let mut config = Config::default();
-    for (rule, word) in file.rules {
-        set(&mut config, &rule, &word)
-            .map_err(|(why, help)| Error::new(Kind::Config, doing()).because(why).help(help))?;
-    }
-    for (rule, values) in file.thresholds {
-        let spec = rules::find(&rule).ok_or_else(|| {
-            let (why, help) = unknown(&rule);
-            Error::new(Kind::Config, doing()).because(why).help(help)
+/// [`Kind::Config`] with the place and the nearest right name.
+pub fn read(config: &mut Config, text: &str, path: &str) -> Result<()> {
+    let doing = format!("read the settings in {path}");
+    let source = Source::file(&doing, path, text);
+    let entries = source.read()?;
+    source.only(&entries, KEYS)?;
+    let general = settings(&source, &entries, config)?;
+    config.severity = general.severity;
+    config.thresholds = general.thresholds;
+    let paths = get(&entries, "paths").map_or(Ok(&[][..]), |value| source.list(value))?;
+    for part in paths {
+        let entries = source.entries(part)?;
+        source.only(entries, &["match", "rules", "thresholds"])?;
+        let glob = get(entries, "match").ok_or_else(|| {
+            source.wrong(&part.span, "`match` is missing").help("match = \"reports/**/*.sql\" says where")
         })?;
-        for (name, value) in values {
-            if !spec.thresholds.iter().any(|t| t.name == name) {
-                let known: Vec<&str> = spec.thresholds.iter().map(|t| t.name).collect();
-                return Err(Error::new(Kind::Config, doing())
-                    .because(format!("{rule} has no threshold `{name}`"))
-                    .help(format!("it has: {}", known.join(", "))));
-            }
-            config.thresholds.insert((rule.clone(), name), value);
-        }
+        let settings = settings(&source, entries, config)?;
+        config.overrides.push(Override { glob: glob_of(&source, glob)?, ..settings });
     }
-    Ok(config)
+    Ok(())
 }
 
-/// Adds what `--rule NAME=WORD` and `--only NAME` say; flags win over the file.
+/// The folders with the team's own rules that a settings file names, seen from its own folder. They are read before
+/// [`read`], so that the names of their rules are known there.
+///
+/// # Errors
+/// As [`read`], for this part of it.
+pub fn rules_from(text: &str, path: &str) -> Result<Vec<String>> {
+    let doing = format!("read the settings in {path}");
+    let source = Source::file(&doing, path, text);
+    let entries = source.read()?;
+    let Some(table) = get(&entries, "rules-from") else { return Ok(Vec::new()) };
+    let table = source.entries(table)?;
+    source.only(table, &["dirs"])?;
+    let dirs = get(table, "dirs").map_or(Ok(&[][..]), |value| source.list(value))?;
+    dirs.iter().map(|dir| source.text(dir).map(str::to_owned)).collect()
+}
+
+fn glob_of(source: &Source, value: &Value) -> Result<glob::Pattern> {
+    let text = source.text(value)?;
+    pattern(text).map_err(|(at, why)| {
+        // Behind the opening quote; a text with escapes has its place only as a whole.
+        let written = &source.whole[value.span.clone()];
+        let exact = written.get(1..).is_some_and(|rest| rest.starts_with(text));
+        let start = value.span.start + 1 + text.chars().take(at).map(char::len_utf8).sum::<usize>();
+        let span = if exact { start..value.span.end - 1 } else { value.span.clone() };
+        source.wrong(&span, why).help("* is any part of a name, ** any number of folders, [ab] one of these")
+    })
+}
+
+/// The tables `rules` and `thresholds`, which the general part and a path have alike.
+fn settings(source: &Source, entries: &[Entry], config: &Config) -> Result<Override> {
+    let mut settings = Override::default();
+    let table = |name| get(entries, name).map_or(Ok(&[][..]), |value| source.entries(value));
+    for entry in table("rules")? {
+        let rule = known_rule(source, &entry.key, &entry.span, config)?;
+        let word = source.text(&entry.value)?;
+        let severity = severity(word)
+            .ok_or_else(|| source.unknown(&entry.value.span, "severity", word, SEVERITIES.iter().copied()))?;
+        settings.severity.insert(rule, severity);
+    }
+    for entry in table("thresholds")? {
+        let rule = known_rule(source, &entry.key, &entry.span, config)?;
+        let known = config.thresholds_of(&rule);
+        for number in source.entries(&entry.value)? {
+            if !known.contains(&number.key.as_str()) {
+                let known = known.iter().copied();
+                return Err(source.unknown(&number.span, "threshold", &number.key, known));
+            }
+            settings.thresholds.insert((rule.clone(), number.key.clone()), source.number(&number.value)?);
+        }
+    }
+    Ok(settings)
+}
+
+fn known_rule(source: &Source, rule: &str, span: &Range<usize>, config: &Config) -> Result<String> {
+    match config.knows(rule) {
+        true => Ok(rule.to_owned()),
+        false => {
+            let (why, help) = unknown(config, rule);
+            Err(source.wrong(span, why).help(help))
+        }
+    }
+}
+
+/// Adds what `--rule NAME=WORD` and `--only NAME` say; flags win over the file, whatever the path.
 ///
 /// # Errors
 /// [`Kind::Usage`] with the nearest right name.
@@ -70,41 +110,41 @@ pub fn add_flags(config: &mut Config, rule: &[String], only: &[String]) -> Resul
     };
     for flag in rule {
         let (name, word) = flag.split_once('=').unwrap_or((flag, ""));
-        set(config, name, word).map_err(usage)?;
+        if !config.knows(name) {
+            return Err(usage(unknown(config, name)));
+        }
+        let severity = severity(word).ok_or_else(|| {
+            let help = "write off, info, warning or error".to_owned();
+            usage((format!("`{word}` is no severity for {name}"), help))
+        })?;
+        config.severity.insert(name.to_owned(), severity);
+        for part in &mut config.overrides {
+            part.severity.remove(name);
+        }
     }
     for name in only {
-        if rules::find(name).is_none() {
-            return Err(usage(unknown(name)));
+        if !config.knows(name) {
+            return Err(usage(unknown(config, name)));
         }
         config.only.push(name.clone());
     }
     Ok(())
 }
 
-fn set(config: &mut Config, rule: &str, word: &str) -> std::result::Result<(), (String, String)> {
-    if rules::find(rule).is_none() {
-        return Err(unknown(rule));
+fn severity(word: &str) -> Option<Option<Severity>> {
+    match word {
+        "off" => Some(None),
+        "info" => Some(Some(Severity::Info)),
+        "warning" => Some(Some(Severity::Warning)),
+        "error" => Some(Some(Severity::Error)),
+        _ => None,
     }
-    let severity = match word {
-        "off" => None,
-        "info" => Some(Severity::Info),
-        "warning" => Some(Severity::Warning),
-        "error" => Some(Severity::Error),
-        _ => {
-            return Err((
-                format!("`{word}` is no severity for {rule}"),
-                "write off, info, warning or error".to_owned(),
-            ));
-        }
-    };
-    config.severity.insert(rule.to_owned(), severity);
-    Ok(())
 }
 
-fn unknown(rule: &str) -> (String, String) {
+fn unknown(config: &Config, rule: &str) -> (String, String) {
     (
         format!("there is no rule `{rule}`"),
-        format!("did you mean `{}`? `pgproof rule` lists them", rules::nearest(rule)),
+        format!("did you mean `{}`? `pgproof rule` lists them", config.nearest(rule)),
     )
 }
 
@@ -112,24 +152,58 @@ fn unknown(rule: &str) -> (String, String) {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Config> {
+        let mut config = Config::default();
+        read(&mut config, text, "pgproof.toml").map(|()| config)
+    }
+
     #[test]
-    fn settings_are_read_and_mistakes_named() {
+    fn settings_are_read() {
         let config = parse(
-            "[rules]\nestimate-drift = \"off\"\n[thresholds.seq-scan-discards-rows]\nmin-rows = 5",
-            "x",
+            "[rules]\nestimate-drift = \"off\"\n[thresholds.seq-scan-discards-rows]\nmin-rows = 50_000\n\
+             [[paths]]\nmatch = 'reports/**/*.sql'\nrules = { estimate-drift = 'error' }\n\
+             thresholds.seq-scan-discards-rows.min-rows = 7.5\n[[paths]]\nmatch = '*.sql'\n",
         )
-        .unwrap();
+        .expect("settings");
         assert_eq!(config.severity["estimate-drift"], None);
-        assert_eq!(config.thresholds[&("seq-scan-discards-rows".to_owned(), "min-rows".to_owned())], 5.0);
-        for (text, word) in [
-            ("[rules]\nestimate-drif = \"off\"", "estimate-drift"),
-            ("[rules]\nestimate-drift = \"loud\"", "warning"),
-            ("[thresholds.estimate-drift]\nmin-err = 1", "min-error"),
+        let key = ("seq-scan-discards-rows".to_owned(), "min-rows".to_owned());
+        assert_eq!(config.thresholds[&key], 50_000.0);
+        assert_eq!(config.overrides.len(), 2);
+        assert_eq!(config.overrides[0].severity["estimate-drift"], Some(Severity::Error));
+        assert_eq!(config.overrides[0].thresholds[&key], 7.5);
+    }
+
+    #[test]
+    fn flags_win_over_every_path() {
+        let mut config =
+            parse("[[paths]]\nmatch = '**'\nrules = { estimate-drift = 'off' }").expect("settings");
+        add_flags(&mut config, &["estimate-drift=error".to_owned()], &[]).expect("flags");
+        assert_eq!(config.at(Some("a.sql")).severity["estimate-drift"], Some(Severity::Error));
+    }
+
+    #[test]
+    fn every_mistake_has_its_place_and_the_nearest_right_word() {
+        for (text, place, help) in [
+            ("[rule]\na = 1", "rule", "rules"),
+            ("[rules]\nestimate-drif = \"off\"", "estimate-drif", "estimate-drift"),
+            ("[rules]\nestimate-drift = \"eror\"", "\"eror\"", "error"),
+            ("[rules]\nestimate-drift = 1", "1", ""),
+            ("[thresholds.estimate-drift]\nmin-err = 1", "min-err", "min-error"),
+            ("[thresholds.estimate-drif]\nmin-error = 1", "estimate-drif", "estimate-drift"),
+            ("[thresholds.estimate-drift]\nmin-error = '1'", "'1'", ""),
+            ("[[paths]]\nmatc = 'a'", "matc", "match"),
+            ("[[paths]]\nrules = {}", "[[paths]]", "match ="),
+            ("[[paths]]\nmatch = 'a[b'", "[b", "one of these"),
+            ("[[paths]]\nmatch = 'a/b**'", "b**", "folders"),
+            ("[[paths]]\nmatch = 'a'\nrules.estimate-drif = 'off'", "estimate-drif", "estimate-drift"),
+            ("[[paths]]\nmatch = 'a'\nthresholds.estimate-drift.min-err = 1", "min-err", "min-error"),
+            ("[rules", "", ""),
+            ("[rules-form]\ndirs = []", "rules-form", "rules-from"),
         ] {
-            let error = parse(text, "pgproof.toml").unwrap_err();
-            assert!(error.advice().unwrap().contains(word), "{text}: {:?}", error.advice());
+            let error = parse(text).expect_err(text);
+            let excerpt = error.excerpt().unwrap_or_else(|| panic!("{text}: no place"));
+            assert_eq!(&excerpt.text[excerpt.start..excerpt.end], place, "{text}");
+            assert!(error.advice().unwrap_or_default().contains(help), "{text}: {:?}", error.advice());
         }
-        let error = parse("[rule]\na = 1", "pgproof.toml").unwrap_err();
-        assert!(error.excerpt().is_some());
     }
 }

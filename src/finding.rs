@@ -4,6 +4,10 @@
 
 use crate::units::Millis;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// A rule's kebab-case name: one of ours, or one that a team's page brought.
+pub type RuleName = Cow<'static, str>;
 
 /// How loud a finding is. It comes from the time that can be recovered, never from the rule's mood.
 #[derive(
@@ -128,7 +132,7 @@ pub struct Rewrite {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// The rule's kebab-case name.
-    pub rule: &'static str,
+    pub rule: RuleName,
     pub at: Place,
     /// Qualified name of the relation concerned.
     pub relation: Option<String>,
@@ -154,7 +158,7 @@ pub struct Finding {
 /// A finding that another one explains.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Also {
-    pub rule: &'static str,
+    pub rule: RuleName,
     pub at: Place,
     pub what: String,
 }

@@ -10,6 +10,7 @@ use crate::finding::{Finding, Severity};
 use crate::plan::Plan;
 use crate::proposals::Proposal;
 use crate::prove::{Outcome, Verdict};
+use crate::suppress::Suppression;
 
 /// Everything that one run of pgproof has to say.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,10 @@ pub struct Report {
     pub proposals: Vec<Judged>,
     pub skipped: Vec<Skipped>,
     pub gaps: Vec<Gap>,
+    /// The `pgproof:ignore` comments, and what became of each.
+    pub suppressions: Vec<Suppression>,
+    /// What they took out of `findings`.
+    pub suppressed: Vec<Suppressed>,
     /// The plan of the first statement against that of the second, where two were to be compared.
     pub comparison: Option<Comparison>,
 }
@@ -65,6 +70,14 @@ pub struct Judged {
     pub kept: bool,
 }
 
+/// A finding that a comment asked to ignore.
+#[derive(Debug, Clone)]
+pub struct Suppressed {
+    pub finding: Finding,
+    /// Index into [`Report::suppressions`].
+    pub by: usize,
+}
+
 /// A rule that could not look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
@@ -92,9 +105,10 @@ impl Report {
         }
     }
 
-    /// The loudest severity; `None` without findings.
+    /// The loudest severity, of findings and of suppressions to mend; `None` where nothing is said.
     pub fn worst(&self) -> Option<Severity> {
-        self.findings.iter().map(|f| f.severity).max()
+        let to_mend = self.suppressions.iter().filter(|s| s.troubled()).map(|_| Severity::Warning);
+        self.findings.iter().map(|f| f.severity).chain(to_mend).max()
     }
 }
 

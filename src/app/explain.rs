@@ -62,6 +62,7 @@ pub async fn observe_all(
     progress: &Progress,
 ) -> Result<(Capture, Option<Error>)> {
     let mut capture = Capture::new(None);
+    capture.today = config.today.clone();
     capture.gaps = gaps;
     let mut failure = None;
     let building = matches!(args.proof.prove, Prove::Rollback | Prove::Concurrently);

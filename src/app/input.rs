@@ -2,10 +2,11 @@
 //!
 //! Refuses what EXPLAIN does not take, with the place and what to do instead.
 
-use crate::capture::{Gap, Origin, OriginKind};
+use crate::capture::{Comment, Gap, Origin, OriginKind};
 use crate::cli::Explain;
 use crate::error::{Error, Excerpt, Kind, Result};
 use crate::sql::{self, Statement};
+use crate::suppress;
 use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
@@ -20,6 +21,8 @@ pub struct Source {
     /// The text that it is a part of, and where in it the statement starts, in bytes.
     pub whole: Rc<str>,
     pub offset: usize,
+    /// Comments around the statement that speak to pgproof.
+    pub comments: Vec<Comment>,
 }
 
 impl Source {
@@ -66,7 +69,8 @@ fn argument(text: &str) -> Result<Source> {
             check(&statement, text, piece.start, name)?;
             let origin = Origin { kind: OriginKind::Argument, path: None, line: None };
             let offset = piece.start + statement.offset;
-            Ok(Source { statement, origin, name: name.to_owned(), whole: text.into(), offset })
+            let comments = around(piece, &statement, false);
+            Ok(Source { statement, origin, name: name.to_owned(), whole: text.into(), offset, comments })
         }
         [_, second, ..] => Err(Error::new(Kind::Sql, "explain the argument")
             .at(excerpt(text, name, second.start, second.start + second.text.len(), "a second statement"))
@@ -123,8 +127,10 @@ pub fn from_text(
         let statement = sql::read(piece.text);
         if let Err(error) = check(&statement, text, piece.start, name) {
             let why = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+            let spoken = piece.comments.iter().any(|comment| suppress::mentions(comment.text));
+            let with = if spoken { ", and its pgproof:ignore with it" } else { "" };
             gaps.push(Gap {
-                what: format!("{name}:{}: {why}; skipped", piece.line),
+                what: format!("{name}:{}: {why}; skipped{with}", piece.line),
                 sqlstate: None,
                 disables: vec!["explain".to_owned()],
             });
@@ -133,9 +139,25 @@ pub fn from_text(
         let path = path.map(str::to_owned);
         let origin = Origin { kind: OriginKind::File, path, line: Some(piece.line) };
         let offset = piece.start + statement.offset;
-        sources.push(Source { statement, origin, name: name.to_owned(), whole: whole.clone(), offset });
+        let comments = around(&piece, &statement, true);
+        sources.push(Source {
+            statement,
+            origin,
+            name: name.to_owned(),
+            whole: whole.clone(),
+            offset,
+            comments,
+        });
     }
     Ok(())
+}
+
+/// The comments of a piece that speak to pgproof and stand outside the text to explain.
+fn around(piece: &sql::Piece, statement: &Statement, lines: bool) -> Vec<Comment> {
+    let start = piece.start + statement.offset;
+    let inside = start..start + statement.text.len();
+    let spoken = piece.comments.iter().filter(|c| !inside.contains(&c.start) && suppress::mentions(c.text));
+    spoken.map(|c| Comment { text: c.text.to_owned(), line: lines.then_some(c.line) }).collect()
 }
 
 fn split<'a>(text: &'a str, name: &str) -> Result<Vec<sql::Piece<'a>>> {

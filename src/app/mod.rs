@@ -12,12 +12,14 @@ mod output;
 mod plan;
 mod progress;
 mod prove;
+mod rule;
+mod rule_test;
 
 use crate::cli::{self, Cli, Command, Common};
 use crate::config;
 use crate::error::{Error, Kind, Result};
 use crate::exit;
-use crate::rules::{self, Config};
+use crate::rules::{Config, Root};
 use clap::Parser;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -55,7 +57,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Plan(args) => plan::run(&args, common),
         Command::Doctor(args) => runtime()?.block_on(doctor::run(&args, common)),
         Command::Demo(args) => runtime()?.block_on(demo::run(&args, common)),
-        Command::Rule { name } => rule(name.as_deref()),
+        Command::Rule(args) => rule::run(&args, common),
         Command::Schema => output::print(crate::render::json::schema().as_bytes()),
         Command::Completions { shell } => output::print(&cli::completions(shell)),
         Command::Man => output::print(&cli::man()?),
@@ -69,35 +71,42 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .map_err(|e| Error::new(Kind::Environment, "start the asynchronous runtime").because(e))
 }
 
-fn rule(name: Option<&str>) -> Result<u8> {
-    let Some(name) = name else {
-        let width = rules::RULES.iter().map(|r| r.name.len()).max().unwrap_or(0);
-        let lines: Vec<String> =
-            rules::RULES.iter().map(|r| format!("{:width$}  {}\n", r.name, r.summary)).collect();
-        return output::print(lines.concat().as_bytes());
-    };
-    let spec = rules::find(name).ok_or_else(|| {
-        Error::new(Kind::Usage, format!("find the rule `{name}`"))
-            .help(format!("did you mean `{}`? `pgproof rule` lists them", rules::nearest(name)))
-    })?;
-    output::print(spec.page.as_bytes())
-}
-
 /// The settings file that applies, with the rule flags on top.
 fn settings(common: &Common) -> Result<Config> {
-    let path = common.config.clone().or_else(|| nearest_config(&std::env::current_dir().ok()?));
-    let mut config = match path {
-        Some(path) => {
-            let text = std::fs::read_to_string(&path).map_err(|e| {
-                Error::new(Kind::Config, format!("read the settings in {}", path.display()))
-                    .because_of_file(&e)
-            })?;
-            config::parse(&text, &path.display().to_string())?
+    let here = std::env::current_dir().ok();
+    let path = common.config.clone().or_else(|| nearest_config(here.as_deref()?));
+    let mut config = Config { today: today(), ..Config::default() };
+    if let Some(path) = path {
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            Error::new(Kind::Config, format!("read the settings in {}", path.display())).because_of_file(&e)
+        })?;
+        let folder = folder_of(&path);
+        config.root = here.map(|here| Root { folder: here.join(folder), here });
+        let name = path.display().to_string();
+        for dir in config::rules_from(&text, &name)? {
+            rule::add(&mut config, &folder.join(dir))?;
         }
-        None => Config::default(),
-    };
+        add_dirs(&mut config, &common.rules_dir)?;
+        config::read(&mut config, &text, &name)?;
+    } else {
+        add_dirs(&mut config, &common.rules_dir)?;
+    }
     config::add_flags(&mut config, &common.rule, &common.only)?;
     Ok(config)
+}
+
+fn add_dirs(config: &mut Config, dirs: &[PathBuf]) -> Result<()> {
+    dirs.iter().try_for_each(|dir| rule::add(config, dir))
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
+/// The day in UTC, `YYYY-MM-DD`.
+fn today() -> Option<String> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(crate::suppress::day(since.as_secs() / 86_400))
 }
 
 fn nearest_config(folder: &Path) -> Option<PathBuf> {

@@ -100,6 +100,7 @@ async fn inside(
         text: statement.text.clone(),
         origin: source.origin.clone(),
         runs: vec![run],
+        comments: source.comments.clone(),
     });
     if let Some(reason) = refused_writes.filter(|_| args.analyze == Analyze::Always) {
         capture.gaps.push(Gap {

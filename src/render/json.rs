@@ -3,6 +3,7 @@
 //! Refuses to leave a key out: a reader finds every key in every report.
 
 use super::json_comparison::JsonComparison;
+use super::json_suppressed::{JsonSuppressed, JsonSuppression};
 use crate::capture::{Gap, Mode, Origin};
 use crate::finding::{Also, Confidence, Evidence, Severity, Stability};
 use crate::plan::{Buffers, Node};
@@ -40,6 +41,8 @@ struct Document {
     proposals: Vec<JsonProposal>,
     skipped: Vec<JsonSkipped>,
     gaps: Vec<Gap>,
+    suppressions: Vec<JsonSuppression>,
+    suppressed: Vec<JsonSuppressed>,
     summary: Summary,
     /// `plan --diff`: the plan of `s1` (side `base`) against that of `s2` (side `head`).
     comparison: Option<JsonComparison>,
@@ -224,11 +227,11 @@ struct Summary {
     infos: usize,
 }
 
-fn statement_id(index: usize) -> String {
+pub(super) fn statement_id(index: usize) -> String {
     format!("s{}", index + 1)
 }
 
-fn plan_id(statement: usize, run: usize) -> String {
+pub(super) fn plan_id(statement: usize, run: usize) -> String {
     format!("s{}p{}", statement + 1, run + 1)
 }
 
@@ -260,6 +263,8 @@ impl Document {
                 .map(|s| JsonSkipped { rule: s.rule.clone(), needs: s.needs.clone() })
                 .collect(),
             gaps: report.gaps.clone(),
+            suppressions: JsonSuppression::all(report),
+            suppressed: JsonSuppressed::all(report),
             summary: Summary { errors: summary.errors, warnings: summary.warnings, infos: summary.infos },
             comparison: JsonComparison::of(report),
         }
@@ -361,7 +366,7 @@ fn finding(report: &Report, index: usize, proposals: Vec<String>) -> JsonFinding
     let origin = &report.statements[finding.at.statement].origin;
     JsonFinding {
         id: finding_id(index),
-        rule: finding.rule.to_owned(),
+        rule: finding.rule.to_string(),
         severity: finding.severity,
         confidence: finding.confidence,
         statement: statement_id(finding.at.statement),

@@ -9,9 +9,11 @@ pub mod error;
 mod fold;
 pub mod json;
 mod json_comparison;
+mod json_suppressed;
 mod label;
 mod names;
 mod overview;
+mod suppressed;
 pub mod text;
 mod tree;
 

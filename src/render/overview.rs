@@ -65,7 +65,7 @@ fn row(report: &Report, index: usize) -> Row {
         report.statements[index].plans.first().and_then(|p| p.plan.execution_time.or(p.plan.duration));
     Row {
         number: (index + 1).to_string(),
-        trouble: finding.map_or("none", |f| f.rule).to_owned(),
+        trouble: finding.map_or("none", |f| &*f.rule).to_owned(),
         remedy: best.map_or(String::new(), remedy),
         time: match (before.map(Millis).or(plain), after) {
             (Some(before), Some(after)) => format!("{} → {}", duration(before), duration(Millis(after))),

@@ -2,7 +2,7 @@
 //!
 //! Refuses to repeat: what the tree shows is not said again in words.
 
-use super::{Style, diff, overview, tree};
+use super::{Style, diff, overview, suppressed, tree};
 use crate::capture::{Mode, OriginKind};
 use crate::finding::{Finding, Severity};
 use crate::plan::Plan;
@@ -27,7 +27,8 @@ const SHOWN_FINDINGS: usize = 20;
 /// The report as text.
 pub fn render(report: &Report, style: &Style) -> String {
     let mut out = String::new();
-    if let Some(text) = diff::diff(report, style) {
+    if let Some(mut text) = diff::diff(report, style) {
+        suppressed::suppressions(&mut text, report, style);
         return text;
     }
     for (index, statement) in report.statements.iter().enumerate() {
@@ -36,6 +37,7 @@ pub fn render(report: &Report, style: &Style) -> String {
     if !style.quiet {
         gaps(&mut out, report, style);
     }
+    suppressed::suppressions(&mut out, report, style);
     if report.statements.len() > 1 {
         overview::overview(&mut out, report, style);
     }
@@ -166,7 +168,7 @@ fn finding(out: &mut String, number: usize, finding: &Finding, answered: bool, s
         Severity::Info => paint(style, AnsiColor::Cyan, "info"),
     };
     let saves = finding.saves.map_or(String::new(), |s| format!(", up to {} to recover", duration(s)));
-    let _ = writeln!(out, "f{} {word} {}{saves}", number + 1, bold(style, finding.rule));
+    let _ = writeln!(out, "f{} {word} {}{saves}", number + 1, bold(style, &finding.rule));
     let lines = [("", &finding.what), ("", &finding.why), ("help: ", &finding.help)];
     let shown =
         |label: &str, line: &str| !line.is_empty() && (label.is_empty() || !answered || style.verbose);
@@ -352,6 +354,7 @@ fn summary(out: &mut String, report: &Report, style: &Style) {
             line.push_str(&format!(", {} not recommended", report.proposals.len() - recommended));
         }
     }
+    line.push_str(&suppressed::summary(report));
     let _ = writeln!(out, "{}", bold(style, &line));
 }
 

@@ -3,14 +3,17 @@
 //! Refuses to let a rule see a server, a renderer, a clock, the environment or another rule. Severity is given
 //! here, from the time that can be recovered.
 
+mod config;
 mod memory;
 pub mod page;
 mod story;
 mod support;
+pub mod team;
 
 use crate::context::PlanContext;
 use crate::finding::{Confidence, Finding, Severity};
-use std::collections::BTreeMap;
+
+pub use config::{Config, Override, Root, Tuning, pattern};
 
 macro_rules! rules {
     ($($module:ident),* $(,)?) => {
@@ -81,33 +84,6 @@ pub const ERROR_SHARE: f64 = 0.5;
 /// sequential pages' worth is where minutes of tuning start to pay).
 pub const WARNING_COST: f64 = 10_000.0;
 
-/// What the user set: severities and thresholds.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Config {
-    /// Severity by rule name; `None` switches a rule off.
-    pub severity: BTreeMap<String, Option<Severity>>,
-    /// Run these only, where not empty.
-    pub only: Vec<String>,
-    /// (rule, threshold) to number.
-    pub thresholds: BTreeMap<(String, String), f64>,
-}
-
-/// The thresholds of one rule, with what the user set.
-pub struct Tuning<'a> {
-    spec: &'a Spec,
-    config: &'a Config,
-}
-
-impl Tuning<'_> {
-    /// A threshold of this rule by its name.
-    pub fn get(&self, name: &str) -> f64 {
-        let set = self.config.thresholds.get(&(self.spec.name.to_owned(), name.to_owned()));
-        let default = self.spec.thresholds.iter().find(|t| t.name == name).map(|t| t.default);
-        debug_assert!(default.is_some(), "{} has no threshold {name}", self.spec.name);
-        set.copied().or(default).unwrap_or(f64::INFINITY)
-    }
-}
-
 /// The rule of that name.
 pub fn find(name: &str) -> Option<&'static Spec> {
     RULES.iter().copied().find(|spec| spec.name == name)
@@ -118,30 +94,54 @@ pub fn nearest(name: &str) -> &'static str {
     RULES.iter().map(|s| s.name).min_by_key(|known| crate::words::distance(known, name)).unwrap_or("")
 }
 
-/// Runs every rule on one plan; findings come most recoverable time first.
-pub fn run(ctx: &PlanContext, config: &Config) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for &spec in RULES {
-        let off = config.severity.get(spec.name) == Some(&None);
-        if off || (!config.only.is_empty() && !config.only.iter().any(|only| only == spec.name)) {
-            continue;
+/// What the rules say of one plan.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Most recoverable time first.
+    pub findings: Vec<Finding>,
+    /// What the statement asks to ignore, however little could be recovered: it tells whether it is asked in vain.
+    pub ignored: Vec<Finding>,
+}
+
+impl Found {
+    /// Adds what one rule found.
+    fn add(&mut self, rule: &str, mut findings: Vec<Finding>, ignored: &[&str]) {
+        if ignored.contains(&rule) {
+            self.ignored.append(&mut findings);
         }
-        let mut found = (spec.check)(ctx, &Tuning { spec, config });
-        found.retain(|f| f.saves.is_none_or(|saves| saves.0 >= FLOOR_MS));
-        findings.extend(found);
+        findings.retain(told);
+        self.findings.append(&mut findings);
     }
-    let mut findings = story::merge(ctx, findings);
-    for finding in &mut findings {
-        finding.severity = match config.severity.get(finding.rule) {
-            Some(Some(set)) => *set,
+}
+
+/// Runs every rule on one plan. What rules named in `ignored` find is kept apart before stories are put together,
+/// as if they were off: a finding that they would have explained stands by itself.
+pub fn run(ctx: &PlanContext, config: &Config, ignored: &[&str]) -> Found {
+    let mut found = Found::default();
+    for &spec in RULES.iter().filter(|spec| config.runs(spec.name)) {
+        found.add(spec.name, (spec.check)(ctx, &Tuning { spec, config }), ignored);
+    }
+    for team in config.team.iter().filter(|team| config.runs(&team.name)) {
+        found.add(&team.name, team.check(ctx, config), ignored);
+    }
+    found.findings = story::merge(ctx, found.findings);
+    for finding in found.findings.iter_mut().chain(&mut found.ignored) {
+        finding.severity = match (config.severity.get(&*finding.rule), config.team(&finding.rule)) {
+            (Some(Some(set)), _) => *set,
+            (_, Some(team)) => team.capped(severity(ctx, finding)),
             _ => severity(ctx, finding),
         };
     }
-    findings.sort_by(|a, b| {
+    found.findings.sort_by(|a, b| {
         let saves = |f: &Finding| f.saves.map_or(0.0, |s| s.0);
         b.severity.cmp(&a.severity).then(saves(b).total_cmp(&saves(a))).then(b.share.total_cmp(&a.share))
     });
-    findings
+    found
+}
+
+/// Enough could be recovered to speak of it.
+pub fn told(finding: &Finding) -> bool {
+    finding.saves.is_none_or(|saves| saves.0 >= FLOOR_MS)
 }
 
 fn severity(ctx: &PlanContext, finding: &Finding) -> Severity {

@@ -112,12 +112,12 @@ fn causes(ctx: &PlanContext, findings: &[Finding]) -> Vec<Option<usize>> {
     let mut by_place: HashMap<(&str, usize), usize> = HashMap::new();
     let mut by_relation: HashMap<(&str, &str), usize> = HashMap::new();
     for (at, finding) in findings.iter().enumerate() {
-        by_rule.entry(finding.rule).or_default().push(at);
+        by_rule.entry(&finding.rule).or_default().push(at);
         if let Some(node) = finding.at.node {
-            by_place.entry((finding.rule, node)).or_insert(at);
+            by_place.entry((&finding.rule, node)).or_insert(at);
         }
         if let Some(relation) = finding.relation.as_deref() {
-            by_relation.entry((finding.rule, relation)).or_insert(at);
+            by_relation.entry((&finding.rule, relation)).or_insert(at);
         }
     }
     let mut found: Vec<Option<usize>> = vec![None; findings.len()];

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 /// A finding of `spec` at `node` with its place filled in; the sentences and numbers are the rule's.
 pub(super) fn finding(spec: &Spec, ctx: &PlanContext, node: &Node) -> Finding {
     Finding {
-        rule: spec.name,
+        rule: spec.name.into(),
         at: ctx.place(node.id),
         relation: node.detail.relation.as_ref().map(|_| ctx.relation_name(node)),
         index: node.detail.index.clone(),

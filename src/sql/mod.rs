@@ -2,6 +2,7 @@
 //!
 //! The only user of `sqlparser`. Refuses to know about plans and to be the judge of validity: the server is.
 
+mod comment;
 pub mod condition;
 mod fingerprint;
 pub mod ident;
@@ -12,6 +13,7 @@ mod stars;
 mod statement;
 pub mod token;
 
+pub use comment::{Comment, comments};
 pub use fingerprint::{fingerprint, hex};
 pub use parsed::Parsed;
 pub use stars::starred_tables;

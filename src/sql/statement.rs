@@ -2,7 +2,8 @@
 //!
 //! Refuses to judge validity: the server does that. Works on tokens, so texts that no parser accepts are fine.
 
-use super::token::{LexError, Token, TokenKind, tokenize};
+use super::comment::{self, Comment};
+use super::token::{LexError, Token, TokenKind, scan, tokenize};
 
 /// One statement of a text, without its `;`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Piece<'a> {
     pub start: usize,
     /// Line of the first token, counted from 1.
     pub line: usize,
+    /// The comments above it, in it, and behind it on its last line; what follows the last statement is its.
+    pub comments: Vec<Comment<'a>>,
 }
 
 /// Splits at the semicolons that end statements (not those in quotes, parentheses or `BEGIN ATOMIC` bodies).
@@ -20,7 +23,8 @@ pub struct Piece<'a> {
 /// # Errors
 /// A quote or comment that is never closed, or a NUL byte.
 pub fn split(sql: &str) -> Result<Vec<Piece<'_>>, LexError> {
-    let (tokens, error) = tokenize(sql);
+    let mut comments = Vec::new();
+    let (tokens, error) = scan(sql, &mut comments);
     if let Some(error) = error {
         return Err(error);
     }
@@ -32,7 +36,8 @@ pub fn split(sql: &str) -> Result<Vec<Piece<'_>>, LexError> {
         if let Some(token) = first {
             line += sql[counted..token.start].matches('\n').count();
             counted = token.start;
-            pieces.push(Piece { text: &sql[token.start..end], start: token.start, line });
+            let text = &sql[token.start..end];
+            pieces.push(Piece { text, start: token.start, line, comments: Vec::new() });
         }
     };
     for (i, token) in tokens.iter().enumerate() {
@@ -56,6 +61,7 @@ pub fn split(sql: &str) -> Result<Vec<Piece<'_>>, LexError> {
         last_end = token.end;
     }
     push(first, last_end);
+    comment::assign(sql, &tokens, comments, &mut pieces);
     Ok(pieces)
 }
 

@@ -3,6 +3,8 @@
 //! Refuses to know grammar. Follows the server's scanner for quotes, dollar quotes, nested comments and
 //! operators, with `standard_conforming_strings = on`.
 
+use std::ops::Range;
+
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenKind {
@@ -61,6 +63,11 @@ impl Token {
 /// # Errors
 /// With the tokens before it, the place of an unfinished quote or comment, or of a NUL byte.
 pub fn tokenize(sql: &str) -> (Vec<Token>, Option<LexError>) {
+    scan(sql, &mut Vec::new())
+}
+
+/// [`tokenize`], with the bytes of each comment, its marks included, added to `comments`.
+pub fn scan(sql: &str, comments: &mut Vec<Range<usize>>) -> (Vec<Token>, Option<LexError>) {
     let bytes = sql.as_bytes();
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -75,6 +82,7 @@ pub fn tokenize(sql: &str) -> (Vec<Token>, Option<LexError>) {
             }
             b'-' if rest.starts_with(b"--") => {
                 at += rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
+                comments.push(start..at);
                 continue;
             }
             b'/' if rest.starts_with(b"/*") => {
@@ -82,6 +90,7 @@ pub fn tokenize(sql: &str) -> (Vec<Token>, Option<LexError>) {
                     return (tokens, Some(LexError { at, what: "this comment is never closed" }));
                 };
                 at += len;
+                comments.push(start..at);
                 continue;
             }
             b'\'' => {

@@ -179,10 +179,7 @@ fn unknown_names_are_answered_with_the_nearest() {
         run.file("pgproof.toml", text.as_bytes()).fails(2, words);
     };
     config("[rules]\nestimate-drif = \"off\"\n", nearest);
-    config(
-        "[rule]\na = 1\n",
-        &["pgproof.toml:1:2", "unknown field `rule`, expected `rules` or `thresholds`"],
-    );
+    config("[rule]\na = 1\n", &["pgproof.toml:1:2", "there is no key `rule`", "did you mean `rules`?"]);
     config("[rules\n", &["pgproof.toml:1:7", "unclosed table"]);
     config("[thresholds.estimate-drift]\nmin-err = 1\n", &["no threshold `min-err`", "min-error"]);
     config("[thresholds.estimate-drif]\nmin-err = 1\n", nearest);

@@ -7,11 +7,14 @@ mod anonymize;
 mod connecting;
 mod diff;
 mod executing;
+mod ignoring;
 mod input;
 mod output;
 mod schema;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
+mod team;
 
 use std::io::Write;
 use std::path::Path;

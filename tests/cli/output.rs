@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 /// A query that a rule has something to say about.
-const SLOW: &str = "select count(*) from visits where page = 7";
+pub const SLOW: &str = "select count(*) from visits where page = 7";
 
-fn busy_shop() -> Database {
+pub fn busy_shop() -> Database {
     let database = shop(newest());
     database
         .execute("CREATE TABLE visits AS SELECT i AS id, i % 9000 AS page FROM generate_series(1, 400000) i");

@@ -106,6 +106,16 @@ pub fn sniff(text: &str) -> Notation {
     begins(&lines).map_or(Notation::Text, |(notation, _)| notation)
 }
 
+/// Whether a statement carries our own mark: `/* pgproof */`, `/* pgproof:trial build */`. What a person wrote to us
+/// (`pgproof:ignore`) is more than words.
+fn marked(statement: &str) -> bool {
+    statement.split("/* pgproof").skip(1).any(|rest| {
+        let mark = rest.split("*/").next().unwrap_or(rest);
+        let words = mark.chars().all(|c| c == ':' || c == ' ' || c.is_ascii_lowercase());
+        words && !mark.starts_with(":ignore")
+    })
+}
+
 /// The entries of auto_explain. Those that cannot be read are told, and the others are not lost for them.
 fn from_log(text: &str, notation: Option<Notation>) -> Result<Reading> {
     let mut reading = Reading::default();
@@ -114,8 +124,7 @@ fn from_log(text: &str, notation: Option<Notation>) -> Result<Reading> {
         match document(&entry.body, notation) {
             Ok(found) => {
                 // What pgproof itself had explained while the log was written is nobody's slow statement.
-                let ours =
-                    |found: &Found| found.plan.query_text.as_ref().is_some_and(|q| q.contains("/* pgproof"));
+                let ours = |found: &Found| found.plan.query_text.as_deref().is_some_and(marked);
                 reading.plans.extend(found.into_iter().filter(|found| !ours(found)).map(|mut found| {
                     found.plan.duration = entry.duration;
                     Found { line: entry.line, ..found }
