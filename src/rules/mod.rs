@@ -35,6 +35,7 @@ rules! {
     bitmap_turns_lossy,
     memoize_thrashes,
     heap_fetches_in_index_only_scan,
+    many_blocks_per_row,
     nested_loop_rescans,
 }
 
