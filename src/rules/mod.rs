@@ -36,6 +36,7 @@ rules! {
     memoize_thrashes,
     heap_fetches_in_index_only_scan,
     many_blocks_per_row,
+    reads_dominate,
     nested_loop_rescans,
 }
 
