@@ -38,6 +38,8 @@ rules! {
     bitmap_turns_lossy,
     memoize_thrashes,
     heap_fetches_in_index_only_scan,
+    many_blocks_per_row,
+    reads_dominate,
     nested_loop_rescans,
     limit_walks_unselective_index,
     sort_could_use_index,
