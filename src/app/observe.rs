@@ -4,7 +4,7 @@
 
 use super::input::Source;
 use crate::capture::{Capture, Gap, Mode, Run, Statement};
-use crate::catalog::QualifiedName;
+use crate::catalog::{QualifiedName, Relation};
 use crate::cli::{Analyze, Explain as Args};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Plan, read_statement};
@@ -79,7 +79,8 @@ async fn inside(
     };
     let plan = first_plan(&raw)?;
     let calls = safety::calls(statement, &plan);
-    let facts = catalog::read(session, &relations(&plan), &calls).await?;
+    let writes = plan.nodes.iter().any(|n| n.kind == "ModifyTable");
+    let facts = catalog::read(session, &relations(&plan), &calls, writes).await?;
     let refused = safety::unsafe_to_execute(statement, &plan, &calls, &facts.volatile_functions);
     merge(&mut capture.catalog, facts.catalog);
     let mode = if generic { Mode::Generic } else { Mode::Estimated };
@@ -169,8 +170,12 @@ fn relations(plan: &Plan) -> Vec<QualifiedName> {
 
 fn merge(into: &mut crate::catalog::Catalog, more: crate::catalog::Catalog) {
     for relation in more.relations {
-        if into.relation(Some(&relation.schema), &relation.name).is_none() {
-            into.relations.push(relation);
+        let known = |r: &Relation| r.schema == relation.schema && r.name == relation.name;
+        match into.relations.iter_mut().find(|r| known(r)) {
+            // A statement that reads did not ask who refers to it; one that writes did.
+            Some(known) if known.referenced_by.is_empty() => known.referenced_by = relation.referenced_by,
+            Some(_) => {}
+            None => into.relations.push(relation),
         }
     }
     into.functions.extend(more.functions);

@@ -30,7 +30,8 @@ pub struct CatalogFacts {
     pub volatile_functions: Vec<String>,
 }
 
-/// Reads the facts of `relations` (schema and name) and the volatility of `functions`, in one round trip.
+/// Reads the facts of `relations` (schema and name) and the volatility of `functions`, in one round trip. Where the
+/// statement `writes`, also those of the relations whose foreign keys lead to what it changes.
 ///
 /// # Errors
 /// As the server says.
@@ -38,12 +39,14 @@ pub async fn read(
     session: &Session,
     relations: &[QualifiedName],
     functions: &[String],
+    writes: bool,
 ) -> Result<CatalogFacts> {
     let doing = "read the catalog";
     let json = |value: serde_json::Result<String>| {
         value.map(|text| TextParam(Some(text))).map_err(|e| Error::new(Kind::Server, doing).because(e))
     };
-    let params = [json(serde_json::to_string(relations))?, json(serde_json::to_string(functions))?];
+    let writes = TextParam(Some(writes.to_string()));
+    let params = [json(serde_json::to_string(relations))?, json(serde_json::to_string(functions))?, writes];
     parse(doing, &session.query_json(doing, CATALOG, &params).await?)
 }
 

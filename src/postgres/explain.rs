@@ -23,6 +23,16 @@ pub struct Explained<'a> {
     pub major: u32,
 }
 
+/// What a trial needs to know of a plan.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlanNumbers {
+    pub cost: f64,
+    pub execution_ms: Option<f64>,
+    pub blocks: Option<i64>,
+    /// `None` where plans cannot show it.
+    pub uses_new_index: Option<bool>,
+}
+
 /// Runs one EXPLAIN over the extended protocol, which refuses a second statement.
 ///
 /// # Errors

@@ -30,6 +30,7 @@ rules! {
     sort_spills_to_disk,
     hash_spills_to_disk,
     nested_loop_rescans,
+    trigger_dominates,
 }
 
 /// A rule: its name, its page, its thresholds, its check.
