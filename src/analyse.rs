@@ -9,8 +9,9 @@ use crate::compare::{Side, compare};
 use crate::context::PlanContext;
 use crate::error::Result;
 use crate::facts::facts;
+use crate::finding::Finding;
 use crate::plan::{Plan, read_json, read_statement};
-use crate::proposals::{WhyNot, candidate, propose};
+use crate::proposals::{WhyNot, candidate, propose, together};
 use crate::prove::{Method, Outcome, Trial, Verdict, judge};
 use crate::report::{Judged, Planned, Report, Skipped, Statement};
 use crate::rules::{self, Config};
@@ -35,18 +36,8 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
             plans: Vec::new(),
             notes: Vec::new(),
         };
-        for (run_id, run) in statement.runs.iter().enumerate() {
-            let planned = planned(run)?;
-            examine(
-                &mut report,
-                &mut entry,
-                (statement_id, run_id),
-                planned,
-                (&words, parsed.as_ref()),
-                capture,
-                config,
-            );
-        }
+        let runs = statement.runs.iter().map(planned).collect::<Result<Vec<Planned>>>()?;
+        examine(&mut report, &mut entry, statement_id, runs, (&words, parsed.as_ref()), capture, config);
         report.statements.push(entry);
     }
     unmeasured(&mut report);
@@ -72,8 +63,8 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
         };
         let facts = facts(&plan);
         let planned = Planned { mode: Mode::Stored, parameters: Vec::new(), plan, facts, not_executed: None };
-        let at = (report.statements.len(), 0);
-        examine(&mut report, &mut entry, at, planned, (&words, parsed.as_ref()), &nothing_known, config);
+        let (at, runs) = (report.statements.len(), vec![planned]);
+        examine(&mut report, &mut entry, at, runs, (&words, parsed.as_ref()), &nothing_known, config);
         report.statements.push(entry);
     }
     rank(&mut report);
@@ -95,36 +86,57 @@ pub fn compare_plans(base: (Origin, Plan), head: (Origin, Plan), config: &Config
     report
 }
 
-/// Runs the rules on one plan and makes their remedies exact; `at` is the statement's index and the run's.
+/// Runs the rules on all plans of one statement and makes their remedies exact.
 fn examine(
     report: &mut Report,
     entry: &mut Statement,
-    at: (usize, usize),
-    planned: Planned,
+    statement_id: usize,
+    runs: Vec<Planned>,
     words: (&sql::Statement, Option<&sql::Parsed>),
     capture: &Capture,
     config: &Config,
 ) {
-    let ctx = PlanContext {
-        statement_id: at.0,
-        run_id: at.1,
-        statement: words.0,
-        parsed: words.1,
-        mode: planned.mode,
-        plan: &planned.plan,
-        facts: &planned.facts,
-        catalog: &capture.catalog,
-        server: capture.server.as_ref(),
-    };
-    let found = rules::run(&ctx, config);
-    let (proposals, reasons) = propose(&ctx, &found, report.findings.len());
-    entry.notes.extend(notes(&ctx, found.is_empty(), &reasons));
-    report.findings.extend(found);
-    report.proposals.extend(proposals.into_iter().map(|proposal| {
-        let trial = capture.trials.iter().find(|t| t.statement == at.0 && t.proposal == proposal.key());
+    let mut contexts: Vec<PlanContext> = Vec::new();
+    for (run_id, planned) in runs.iter().enumerate() {
+        contexts.push(PlanContext {
+            statement_id,
+            run_id,
+            statement: words.0,
+            parsed: words.1,
+            mode: planned.mode,
+            parameters: &planned.parameters,
+            plan: &planned.plan,
+            facts: &planned.facts,
+            catalog: &capture.catalog,
+            server: capture.server.as_ref(),
+        });
+    }
+    let mut found: Vec<(&PlanContext, Vec<Finding>)> =
+        contexts.iter().zip(rules::run_all(&contexts, config)).collect();
+    let nothing = found.iter().all(|(_, found)| found.is_empty());
+    // A change that several runs ask for is made from the one with the most to recover, and proven there.
+    let most = |found: &[Finding]| found.iter().filter_map(|f| f.saves).map(|s| s.0).fold(0.0, f64::max);
+    found.sort_by(|(_, a), (_, b)| most(b).total_cmp(&most(a)));
+    let mut proposals = Vec::new();
+    for (ctx, found) in found {
+        let (proposed, reasons) = propose(ctx, &found, report.findings.len());
+        let silent = nothing && slowest(&contexts).is_some_and(|slowest| slowest.run_id == ctx.run_id);
+        entry.notes.extend(notes(ctx, silent, &reasons));
+        report.findings.extend(found);
+        proposals.push(proposed);
+    }
+    report.proposals.extend(together(proposals).into_iter().map(|proposal| {
+        let trials = &capture.trials;
+        let trial = trials.iter().find(|t| t.statement == statement_id && t.proposal == proposal.key());
         judged(proposal, trial)
     }));
-    entry.plans.push(planned);
+    entry.plans.extend(runs);
+}
+
+/// The run that took longest, or the first where none was executed.
+fn slowest<'a, 'b>(contexts: &'b [PlanContext<'a>]) -> Option<&'b PlanContext<'a>> {
+    let time = |ctx: &PlanContext| ctx.facts.execution.filter(|_| ctx.measured()).map_or(0.0, |t| t.0);
+    contexts.iter().rev().max_by(|a, b| time(a).total_cmp(&time(b)))
 }
 
 fn planned(run: &Run) -> Result<Planned> {
@@ -197,7 +209,7 @@ fn unmeasured(report: &mut Report) {
     let unmeasured = report
         .statements
         .iter()
-        .any(|s| s.plans.iter().any(|p| p.mode != Mode::Stored && !p.plan.analyzed()));
+        .any(|s| !s.plans.is_empty() && s.plans.iter().all(|p| p.mode != Mode::Stored && !p.plan.analyzed()));
     if unmeasured {
         let needs = "an execution (EXPLAIN ANALYZE): this plan holds estimates only";
         let rules = rules::RULES.iter().filter(|r| !r.of_estimates);

@@ -118,7 +118,9 @@ fn prove(db: &support::Database, case: &Case, settings: &[String], report: &Repo
         }
     }
     for judged in &report.proposals {
-        if let Change::Setting { name, value } = &judged.proposal.change {
+        if let Change::Setting { name, value } = &judged.proposal.change
+            && name == "work_mem"
+        {
             frugal(db, case, settings, name, value)?;
         }
         db.execute_each(&judged.proposal.undo);

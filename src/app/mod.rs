@@ -12,6 +12,8 @@ mod output;
 mod plan;
 mod progress;
 mod prove;
+mod values;
+mod vary;
 
 use crate::cli::{self, Cli, Command, Common};
 use crate::config;

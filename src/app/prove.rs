@@ -107,6 +107,9 @@ fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal
     let expression = matches!(proposal.change, Change::CreateStatistics { expression: true, .. });
     let builds = matches!(args.proof.prove, Prove::Rollback | Prove::Concurrently);
     match args.proof.prove {
+        _ if plan_cache(proposal) => Choice::No(
+            "not tried again: the statement was executed with both plans already, once each".to_owned(),
+        ),
         _ if setting => Choice::Try(Method::Setting),
         _ if matches!(proposal.change, Change::Vacuum { .. }) => Choice::No(
             "a VACUUM cannot be taken back, so it is not tried: run it and explain the statement again"
@@ -142,6 +145,11 @@ fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal
         }
         Prove::Auto | Prove::Off => Choice::Skip,
     }
+}
+
+/// A setting that decides between two plans of a prepared statement. EXPLAIN of the statement itself has but one.
+fn plan_cache(proposal: &Proposal) -> bool {
+    matches!(&proposal.change, Change::Setting { name, .. } if name == "plan_cache_mode")
 }
 
 /// A rewrite is executed beside its statement, so it must be one that may be executed.

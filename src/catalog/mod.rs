@@ -161,6 +161,13 @@ pub struct ColumnStatistics {
     pub common_values: Vec<String>,
     #[serde(default)]
     pub common_frequencies: Vec<f64>,
+    /// The last of all common values, and its share of the rows. Read only where a statement has parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_common: Option<(String, f64)>,
+    /// Values at 0, 1, 50, 51, 99 and 100 % of those that are not common. Read only where a statement has
+    /// parameters; empty too where every value is common.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quantiles: Vec<String>,
 }
 
 /// An index as `pg_index` has it.

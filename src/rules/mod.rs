@@ -4,6 +4,7 @@
 //! here, from the time that can be recovered.
 
 pub mod page;
+mod runs;
 mod story;
 mod support;
 
@@ -31,7 +32,17 @@ rules! {
     hash_spills_to_disk,
     nested_loop_rescans,
     trigger_dominates,
+    plan_depends_on_parameters,
 }
+
+/// A check that sees all runs of one statement at once.
+type CheckRuns = fn(&[PlanContext], &Tuning) -> Vec<Finding>;
+
+/// Rules that compare the runs of a statement; of one plan alone they say nothing.
+const RUN_RULES: &[(&Spec, CheckRuns)] =
+    &[(&plan_depends_on_parameters::SPEC, plan_depends_on_parameters::check_runs)];
+
+pub use runs::run_all;
 
 /// A rule: its name, its page, its thresholds, its check.
 pub struct Spec {
@@ -107,12 +118,17 @@ pub fn nearest(name: &str) -> &'static str {
     RULES.iter().map(|s| s.name).min_by_key(|known| crate::words::distance(known, name)).unwrap_or("")
 }
 
+/// The user neither switched this rule off nor asked for others only.
+fn is_on(spec: &Spec, config: &Config) -> bool {
+    let off = config.severity.get(spec.name) == Some(&None);
+    !off && (config.only.is_empty() || config.only.iter().any(|only| only == spec.name))
+}
+
 /// Runs every rule on one plan; findings come most recoverable time first.
 pub fn run(ctx: &PlanContext, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for &spec in RULES {
-        let off = config.severity.get(spec.name) == Some(&None);
-        if off || (!config.only.is_empty() && !config.only.iter().any(|only| only == spec.name)) {
+        if !is_on(spec, config) {
             continue;
         }
         let mut found = (spec.check)(ctx, &Tuning { spec, config });
@@ -121,10 +137,7 @@ pub fn run(ctx: &PlanContext, config: &Config) -> Vec<Finding> {
     }
     let mut findings = story::merge(ctx, findings);
     for finding in &mut findings {
-        finding.severity = match config.severity.get(finding.rule) {
-            Some(Some(set)) => *set,
-            _ => severity(ctx, finding),
-        };
+        finding.severity = severity(ctx, finding, config);
     }
     findings.sort_by(|a, b| {
         let saves = |f: &Finding| f.saves.map_or(0.0, |s| s.0);
@@ -133,7 +146,10 @@ pub fn run(ctx: &PlanContext, config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn severity(ctx: &PlanContext, finding: &Finding) -> Severity {
+fn severity(ctx: &PlanContext, finding: &Finding, config: &Config) -> Severity {
+    if let Some(Some(set)) = config.severity.get(finding.rule) {
+        return *set;
+    }
     match (finding.confidence, finding.saves) {
         (Confidence::Measured, Some(saves)) if saves.0 >= ERROR_MS && finding.share >= ERROR_SHARE => {
             Severity::Error

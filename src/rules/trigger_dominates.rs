@@ -180,6 +180,7 @@ mod tests {
             statement: &crate::sql::read(""),
             parsed: None,
             mode: Mode::Stored,
+            parameters: &[],
             plan: &plan,
             facts: &facts,
             catalog: &Catalog::default(),

@@ -40,14 +40,15 @@ pub fn label(node: &Node) -> String {
     label
 }
 
-fn plan_of(report: &Report) -> &Plan {
-    &report.statements[0].plans[0].plan
+/// The plan of a run: a statement with parameters has several.
+fn plan_of(report: &Report, run: usize) -> &Plan {
+    &report.statements[0].plans[run].plan
 }
 
 /// The findings of a report as the pages write them.
 pub fn findings(report: &Report) -> Vec<String> {
     let one = |f: &pgproof::finding::Finding| {
-        let node = f.at.node.map_or("the plan".to_owned(), |id| label(&plan_of(report).nodes[id]));
+        let node = f.at.node.map_or("the plan".to_owned(), |id| label(&plan_of(report, f.at.run).nodes[id]));
         format!("{} at {node}", f.rule)
     };
     report.findings.iter().map(one).collect()
@@ -56,7 +57,8 @@ pub fn findings(report: &Report) -> Vec<String> {
 /// What differs between a report and what its page expects; `None` where nothing does.
 pub fn difference(report: &Report, case: &Case) -> Option<String> {
     let mut wrong = Vec::new();
-    let nodes: Vec<String> = plan_of(report).nodes.iter().map(label).collect();
+    let plans = report.statements[0].plans.iter();
+    let nodes: Vec<String> = plans.flat_map(|planned| planned.plan.nodes.iter().map(label)).collect();
     for node in case.nodes.iter().filter(|node| !nodes.contains(node)) {
         wrong.push(format!("the plan lacks the node {node}"));
     }

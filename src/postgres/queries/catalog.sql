@@ -1,4 +1,5 @@
--- $1: JSON array of {"schema", "name"}; $2: JSON array of function names; $3: the statement writes.
+-- $1: JSON array of {"schema", "name"}; $2: JSON array of function names; $3: the statement writes;
+-- $4: it has parameters.
 -- One row, one JSON value: everything known of these relations, of the partitioned tables above them, and of
 -- the functions' volatility. Of a statement that writes also of the relations whose foreign keys its deletes and
 -- updates may reach, one cascading into the next.
@@ -138,7 +139,17 @@ SELECT pg_catalog.json_build_object(
             SELECT pg_catalog.json_build_object('null_fraction', st.null_frac, 'average_width', st.avg_width,
               'n_distinct', st.n_distinct, 'correlation', st.correlation,
               'common_values', COALESCE((st.most_common_vals::text::text[])[1:10], '{}'),
-              'common_frequencies', COALESCE(st.most_common_freqs[1:10], '{}'))
+              'common_frequencies', COALESCE(st.most_common_freqs[1:10], '{}'),
+              'least_common', CASE WHEN $4::boolean AND st.most_common_freqs IS NOT NULL THEN
+                pg_catalog.json_build_array(
+                  (st.most_common_vals::text::text[])[pg_catalog.cardinality(st.most_common_freqs)],
+                  st.most_common_freqs[pg_catalog.cardinality(st.most_common_freqs)]) END,
+              'quantiles', (
+                SELECT COALESCE(pg_catalog.json_agg(
+                  bounds.v[1 + pg_catalog.round(at * (pg_catalog.cardinality(bounds.v) - 1))::int] ORDER BY at), '[]')
+                FROM (SELECT st.histogram_bounds::text::text[] AS v) bounds,
+                  pg_catalog.unnest('{0,0.01,0.5,0.51,0.99,1}'::numeric[]) at
+                WHERE $4::boolean AND bounds.v IS NOT NULL))
             FROM pg_catalog.pg_stats st
             WHERE st.schemaname = n.nspname AND st.tablename = c.relname AND st.attname = a.attname
               AND st.inherited = (c.relkind = 'p'))) ORDER BY a.attnum), '[]')
