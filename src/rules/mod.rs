@@ -32,6 +32,7 @@ rules! {
     hash_spills_to_disk,
     nested_loop_rescans,
     trigger_dominates,
+    jit_dominates,
     plan_depends_on_parameters,
 }
 
