@@ -33,6 +33,7 @@ rules! {
     nested_loop_rescans,
     trigger_dominates,
     jit_dominates,
+    planning_dominates,
     plan_depends_on_parameters,
 }
 
