@@ -34,6 +34,7 @@ rules! {
     trigger_dominates,
     jit_dominates,
     planning_dominates,
+    workers_not_launched,
     plan_depends_on_parameters,
 }
 
