@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::facts::facts;
 use crate::finding::Finding;
 use crate::plan::{Plan, read_json, read_statement};
-use crate::proposals::{WhyNot, candidate, propose};
+use crate::proposals::{WhyNot, candidate, propose, together};
 use crate::prove::{Method, Outcome, Trial, Verdict, judge};
 use crate::report::{Judged, Planned, Report, Skipped, Statement, Suppressed};
 use crate::rules::{self, Config};
@@ -46,18 +46,8 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
         comments.sort_by_key(|comment| comment.line);
         let asked = report.suppressions.len();
         report.suppressions.extend(suppress::read(statement_id, &comments, today, config));
-        for (run_id, run) in statement.runs.iter().enumerate() {
-            let planned = planned(run)?;
-            examine(
-                &mut report,
-                &mut entry,
-                (statement_id, run_id),
-                planned,
-                (&words, parsed.as_ref()),
-                capture,
-                config,
-            );
-        }
+        let runs = statement.runs.iter().map(planned).collect::<Result<Vec<Planned>>>()?;
+        examine(&mut report, &mut entry, statement_id, runs, (&words, parsed.as_ref()), capture, config);
         settle(&mut report, asked, &entry, config);
         report.statements.push(entry);
     }
@@ -85,14 +75,14 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
         };
         let facts = facts(&plan);
         let planned = Planned { mode: Mode::Stored, parameters: Vec::new(), plan, facts, not_executed: None };
-        let at = (report.statements.len(), 0);
+        let (at, runs) = (report.statements.len(), vec![planned]);
         let comments: Vec<Comment> = speaking(&entry.text, |_| entry.origin.line).collect();
         let asked = report.suppressions.len();
-        let read = suppress::read(at.0, &comments, config.today.as_deref(), config);
+        let read = suppress::read(at, &comments, config.today.as_deref(), config);
         // A plan's file has the lines of the plan, not those of its statement.
         let placed = read.into_iter().map(|one| Suppression { line: entry.origin.line, ..one });
         report.suppressions.extend(placed);
-        examine(&mut report, &mut entry, at, planned, (&words, parsed.as_ref()), &nothing_known, config);
+        examine(&mut report, &mut entry, at, runs, (&words, parsed.as_ref()), &nothing_known, config);
         settle(&mut report, asked, &entry, config);
         report.statements.push(entry);
     }
@@ -134,43 +124,68 @@ fn settle(report: &mut Report, asked: usize, entry: &Statement, config: &Config)
     suppress::settle(&mut report.suppressions[asked..], &used, looked);
 }
 
-/// Runs the rules on one plan and makes their remedies exact; `at` is the statement's index and the run's.
+/// Runs the rules on all plans of one statement and makes their remedies exact.
 fn examine(
     report: &mut Report,
     entry: &mut Statement,
-    at: (usize, usize),
-    planned: Planned,
+    statement_id: usize,
+    runs: Vec<Planned>,
     words: (&sql::Statement, Option<&sql::Parsed>),
     capture: &Capture,
     config: &Config,
 ) {
-    let ctx = PlanContext {
-        statement_id: at.0,
-        run_id: at.1,
-        statement: words.0,
-        parsed: words.1,
-        mode: planned.mode,
-        plan: &planned.plan,
-        facts: &planned.facts,
-        catalog: &capture.catalog,
-        server: capture.server.as_ref(),
-    };
-    let asked = |s: &&Suppression| s.statement == at.0 && s.in_force();
+    let mut contexts: Vec<PlanContext> = Vec::new();
+    for (run_id, planned) in runs.iter().enumerate() {
+        contexts.push(PlanContext {
+            statement_id,
+            run_id,
+            statement: words.0,
+            parsed: words.1,
+            mode: planned.mode,
+            parameters: &planned.parameters,
+            plan: &planned.plan,
+            facts: &planned.facts,
+            catalog: &capture.catalog,
+            server: capture.server.as_ref(),
+        });
+    }
+    let asked = |s: &&Suppression| s.statement == statement_id && s.in_force();
     let ignored: Vec<&str> = report.suppressions.iter().filter(asked).map(|s| s.rule.as_str()).collect();
-    let rules::Found { findings: found, ignored } = rules::run(&ctx, config, &ignored);
+    let all = rules::run_all(&contexts, config, &ignored);
     let by = |finding: &Finding| report.suppressions.iter().position(|s| asked(&s) && s.rule == finding.rule);
-    let ignored: Vec<Suppressed> =
-        ignored.into_iter().filter_map(|finding| Some(Suppressed { by: by(&finding)?, finding })).collect();
-    let silent = found.is_empty() && ignored.is_empty();
-    report.suppressed.extend(ignored);
-    let (proposals, reasons) = propose(&ctx, &found, report.findings.len());
-    entry.notes.extend(notes(&ctx, silent, &reasons));
-    report.findings.extend(found);
-    report.proposals.extend(proposals.into_iter().map(|proposal| {
-        let trial = capture.trials.iter().find(|t| t.statement == at.0 && t.proposal == proposal.key());
+    let mut found: Vec<(&PlanContext, Vec<Finding>)> = Vec::new();
+    let mut kept_apart = Vec::new();
+    for (ctx, of_run) in contexts.iter().zip(all) {
+        kept_apart.extend(
+            of_run.ignored.into_iter().filter_map(|finding| Some(Suppressed { by: by(&finding)?, finding })),
+        );
+        found.push((ctx, of_run.findings));
+    }
+    let nothing = kept_apart.is_empty() && found.iter().all(|(_, found)| found.is_empty());
+    report.suppressed.extend(kept_apart);
+    // A change that several runs ask for is made from the one with the most to recover, and proven there.
+    let most = |found: &[Finding]| found.iter().filter_map(|f| f.saves).map(|s| s.0).fold(0.0, f64::max);
+    found.sort_by(|(_, a), (_, b)| most(b).total_cmp(&most(a)));
+    let mut proposals = Vec::new();
+    for (ctx, found) in found {
+        let (proposed, reasons) = propose(ctx, &found, report.findings.len());
+        let silent = nothing && slowest(&contexts).is_some_and(|slowest| slowest.run_id == ctx.run_id);
+        entry.notes.extend(notes(ctx, silent, &reasons));
+        report.findings.extend(found);
+        proposals.push(proposed);
+    }
+    report.proposals.extend(together(proposals).into_iter().map(|proposal| {
+        let trials = &capture.trials;
+        let trial = trials.iter().find(|t| t.statement == statement_id && t.proposal == proposal.key());
         judged(proposal, trial)
     }));
-    entry.plans.push(planned);
+    entry.plans.extend(runs);
+}
+
+/// The run that took longest, or the first where none was executed.
+fn slowest<'a, 'b>(contexts: &'b [PlanContext<'a>]) -> Option<&'b PlanContext<'a>> {
+    let time = |ctx: &PlanContext| ctx.facts.execution.filter(|_| ctx.measured()).map_or(0.0, |t| t.0);
+    contexts.iter().rev().max_by(|a, b| time(a).total_cmp(&time(b)))
 }
 
 fn planned(run: &Run) -> Result<Planned> {
@@ -243,7 +258,7 @@ fn unmeasured(report: &mut Report, config: &Config) {
     let unmeasured = report
         .statements
         .iter()
-        .any(|s| s.plans.iter().any(|p| p.mode != Mode::Stored && !p.plan.analyzed()));
+        .any(|s| !s.plans.is_empty() && s.plans.iter().all(|p| p.mode != Mode::Stored && !p.plan.analyzed()));
     if unmeasured {
         let needs = "an execution (EXPLAIN ANALYZE): this plan holds estimates only";
         let ours = rules::RULES.iter().filter(|r| !r.of_estimates).map(|r| r.name);

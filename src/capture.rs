@@ -90,7 +90,7 @@ pub enum Mode {
     Analyzed,
     /// EXPLAIN alone.
     Estimated,
-    /// EXPLAIN of a generic plan, without parameter values.
+    /// EXPLAIN of a generic plan, without parameter values; executed with values where it has `parameters`.
     Generic,
     /// Read from a file.
     Stored,

@@ -2,6 +2,7 @@
 //!
 //! Refuses to run anything: who has a server makes the report.
 
+use crate::finding::Place;
 use crate::plan::{Node, Plan};
 use crate::report::{Judged, Report};
 use crate::rules::page::Case;
@@ -28,21 +29,23 @@ pub fn label(node: &Node) -> String {
     label
 }
 
-fn plan_of(report: &Report) -> Option<&Plan> {
-    Some(&report.statements.first()?.plans.first()?.plan)
+/// The plan of a run: a statement with parameters has several.
+fn plan_of(report: &Report, run: usize) -> Option<&Plan> {
+    Some(&report.statements.first()?.plans.get(run)?.plan)
 }
 
 /// The findings of a report as the pages write them.
 pub fn findings(report: &Report) -> Vec<String> {
-    let node = |id: usize| plan_of(report).and_then(|plan| plan.nodes.get(id)).map(label);
-    let place = |id: Option<usize>| id.and_then(node).unwrap_or_else(|| "the plan".to_owned());
-    report.findings.iter().map(|f| format!("{} at {}", f.rule, place(f.at.node))).collect()
+    let node = |at: Place| plan_of(report, at.run)?.nodes.get(at.node?).map(label);
+    let place = |at: Place| node(at).unwrap_or_else(|| "the plan".to_owned());
+    report.findings.iter().map(|f| format!("{} at {}", f.rule, place(f.at))).collect()
 }
 
 /// What differs between a report and what its page expects, a line for each; empty where nothing does.
 pub fn differences(report: &Report, case: &Case) -> Vec<String> {
     let mut wrong = Vec::new();
-    let nodes: Vec<String> = plan_of(report).into_iter().flat_map(|plan| &plan.nodes).map(label).collect();
+    let plans = report.statements.first().into_iter().flat_map(|statement| &statement.plans);
+    let nodes: Vec<String> = plans.flat_map(|planned| planned.plan.nodes.iter().map(label)).collect();
     for node in case.nodes.iter().filter(|node| !nodes.contains(node)) {
         wrong.push(format!("the plan lacks the node {node}; it has: {}", nodes.join(", ")));
     }

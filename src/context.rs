@@ -25,6 +25,8 @@ pub struct PlanContext<'a> {
     /// The statement's syntax tree; `None` where there is no text, or none that can be read.
     pub parsed: Option<&'a Parsed>,
     pub mode: Mode,
+    /// Values of `$1`, `$2` …; `None` is NULL. Empty where the plan was made without.
+    pub parameters: &'a [Option<String>],
     pub plan: &'a Plan,
     pub facts: &'a Facts,
     pub catalog: &'a Catalog,

@@ -146,3 +146,24 @@ fn a_partitioned_parent_is_tried_in_both_modes() {
         }
     });
 }
+
+#[test]
+fn an_index_for_a_foreign_key_shows_in_the_time_alone() {
+    each_major(|major| {
+        let shop = server(major).database();
+        fill(
+            &shop.url,
+            "CREATE TABLE users (id int PRIMARY KEY, parent int REFERENCES users);\n\
+             INSERT INTO users SELECT i, 1 + i % 900 FROM generate_series(1, 20000) i;\n\
+             ANALYZE users",
+        );
+        let delete = "DELETE FROM users WHERE id > 19900";
+        let run = explain(&shop.url, delete, &["--allow-writes"]);
+        assert!(run.verdict().2.contains("--prove rollback"), "{run}");
+        let before = catalog(&shop.url);
+        let run = explain(&shop.url, delete, &["--allow-writes", "--prove", "rollback"]);
+        assert_eq!((run.code, run.verdict().0.as_str()), (Some(0), "confirmed"), "{run}");
+        assert!(run.proposal()["apply"][0].as_str().is_some_and(|sql| sql.contains("(parent)")), "{run}");
+        assert_eq!(catalog(&shop.url), before, "PostgreSQL {major}");
+    });
+}

@@ -197,6 +197,9 @@ fn explain(url: &str, case: &Case, settings: &[String]) -> Result<(Report, Strin
     for value in case.option("param") {
         command.args(["--param", value]);
     }
+    if case.option("allow-writes").next().is_some() {
+        command.arg("--allow-writes");
+    }
     let options: Vec<String> = settings.iter().map(|s| format!("-c {}", s.replace(' ', "\\ "))).collect();
     command.env("PGOPTIONS", options.join(" "));
     let output = command.output().expect("run pgproof");

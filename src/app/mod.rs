@@ -14,6 +14,8 @@ mod progress;
 mod prove;
 mod rule;
 mod rule_test;
+mod values;
+mod vary;
 
 use crate::cli::{self, Cli, Command, Common};
 use crate::config;

@@ -3,11 +3,13 @@
 //! Everything happens in one transaction that is rolled back. Refuses to execute what is not proven to read only.
 
 use super::input::Source;
+use super::{values, vary};
 use crate::capture::{Capture, Gap, Mode, Run, Statement};
-use crate::catalog::QualifiedName;
+use crate::catalog::{QualifiedName, Relation};
 use crate::cli::{Analyze, Explain as Args};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Plan, read_statement};
+use crate::postgres::catalog::Asked;
 use crate::postgres::explain::{Explained, explain, explain_generic};
 use crate::postgres::{Explain, Guards, Server, Session, catalog};
 use crate::safety;
@@ -72,34 +74,53 @@ async fn inside(
     }
     let explained = Explained { text: &statement.text, parameters: &parameters, major };
     let raw = match generic {
-        true => explain_generic(session, explained, statement.parameters).await?,
+        true => explain_generic(session, explained).await?,
         false => {
             explain(session, Explain::Plan, explained).await.map_err(|e| unfit_value(e, parameters.len()))?
         }
     };
     let plan = first_plan(&raw)?;
     let calls = safety::calls(statement, &plan);
-    let facts = catalog::read(session, &relations(&plan), &calls).await?;
+    let names = relations(&plan);
+    let asked = Asked {
+        relations: &names,
+        functions: &calls,
+        writes: plan.nodes.iter().any(|n| n.kind == "ModifyTable"),
+        parameters: generic,
+    };
+    let facts = catalog::read(session, asked).await?;
     let refused = safety::unsafe_to_execute(statement, &plan, &calls, &facts.volatile_functions);
+    let values = generic
+        .then(|| values::values(&statement.text, &plan, &facts.catalog, statement.parameters))
+        .flatten();
     merge(&mut capture.catalog, facts.catalog);
     let mode = if generic { Mode::Generic } else { Mode::Estimated };
     let mut run = Run { mode, parameters: parameters.clone(), plan: raw, not_executed: None };
-    match wanted(args, generic, refused) {
-        Wanted::Execute => match explain(session, Explain::Analyze, explained).await {
+    let mut further = Vec::new();
+    match (wanted(args, generic && values.is_none(), refused), values) {
+        (wanted, Some(values)) => {
+            let execute = matches!(wanted, Wanted::Execute);
+            let varied = vary::vary(session, explained, &plan, &values, execute).await?;
+            further = varied.runs;
+            run.not_executed = match (wanted, varied.failure) {
+                (Wanted::PlanOnly(reason), _) => reason,
+                (Wanted::Execute, Some(error)) => Some(ended(&error, args)),
+                (Wanted::Execute, None) => None,
+            };
+        }
+        (Wanted::Execute, None) => match explain(session, Explain::Analyze, explained).await {
             Ok(plan) => run = Run { mode: Mode::Analyzed, plan, ..run },
-            Err(e) if e.kind() == Kind::Timeout => {
-                let limit = crate::units::Millis(args.connection.timeout.as_secs_f64() * 1000.0);
-                run.not_executed = Some(format!("it took longer than --timeout {}", duration(limit)));
-            }
+            Err(e) if e.kind() == Kind::Timeout => run.not_executed = Some(ended(&e, args)),
             Err(e) => return Err(e),
         },
-        Wanted::PlanOnly(reason) => run.not_executed = reason,
+        (Wanted::PlanOnly(reason), None) => run.not_executed = reason,
     }
     let refused_writes = run.not_executed.clone();
+    further.insert(0, run);
     capture.statements.push(Statement {
         text: statement.text.clone(),
         origin: source.origin.clone(),
-        runs: vec![run],
+        runs: further,
         comments: source.comments.clone(),
     });
     if let Some(reason) = refused_writes.filter(|_| args.analyze == Analyze::Always) {
@@ -111,6 +132,20 @@ async fn inside(
     }
     statistics_gaps(capture);
     Ok(())
+}
+
+/// Why an execution has no end that could be told.
+fn ended(error: &Error, args: &Args) -> String {
+    match error.kind() {
+        Kind::Timeout => {
+            let limit = crate::units::Millis(args.connection.timeout.as_secs_f64() * 1000.0);
+            format!("it took longer than --timeout {}", duration(limit))
+        }
+        _ => {
+            let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+            format!("with values out of the columns' statistics the server says: {cause}")
+        }
+    }
 }
 
 fn counted(number: usize, noun: &str) -> String {
@@ -170,8 +205,12 @@ fn relations(plan: &Plan) -> Vec<QualifiedName> {
 
 fn merge(into: &mut crate::catalog::Catalog, more: crate::catalog::Catalog) {
     for relation in more.relations {
-        if into.relation(Some(&relation.schema), &relation.name).is_none() {
-            into.relations.push(relation);
+        let known = |r: &Relation| r.schema == relation.schema && r.name == relation.name;
+        match into.relations.iter_mut().find(|r| known(r)) {
+            // A statement that reads did not ask who refers to it; one that writes did.
+            Some(known) if known.referenced_by.is_empty() => known.referenced_by = relation.referenced_by,
+            Some(_) => {}
+            None => into.relations.push(relation),
         }
     }
     into.functions.extend(more.functions);

@@ -54,13 +54,15 @@ pub async fn prove(
     for judged in &report.proposals {
         let proposal = &judged.proposal;
         let no = |reason: String| Trial::not_made(proposal.key(), proposal.statement, Method::None, reason);
-        let trial = match (&ended, choose(args, &info, capture, proposal)) {
+        let unseen = for_triggers(report, proposal);
+        let trial = match (&ended, choose(args, &info, capture, proposal, unseen)) {
             (_, Choice::Skip) => continue,
             (Err(error), _) => no(format!("not tried: pgproof {error} before its turn")),
             (Ok(()), Choice::No(reason)) => no(reason),
             (Ok(()), Choice::Try(method)) => {
                 let where_to = clone.as_ref().unwrap_or(server);
-                let (trial, end) = one(where_to, method, &info, proposal, capture, args, progress).await;
+                let tried = Tried { proposal, unseen };
+                let (trial, end) = one(where_to, method, &info, tried, capture, args, progress).await;
                 ended = end;
                 trial
             }
@@ -91,12 +93,23 @@ enum Choice {
     Skip,
 }
 
-fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal) -> Choice {
+/// What is to be tried.
+#[derive(Clone, Copy)]
+struct Tried<'a> {
+    proposal: &'a Proposal,
+    /// Its use shows in the time alone: [`for_triggers`].
+    unseen: bool,
+}
+
+fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal, unseen: bool) -> Choice {
     let index = matches!(proposal.change, Change::CreateIndex(_));
     let setting = matches!(proposal.change, Change::Setting { .. });
     let expression = matches!(proposal.change, Change::CreateStatistics { expression: true, .. });
     let builds = matches!(args.proof.prove, Prove::Rollback | Prove::Concurrently);
     match args.proof.prove {
+        _ if plan_cache(proposal) => Choice::No(
+            "not tried again: the statement was executed with both plans already, once each".to_owned(),
+        ),
         _ if setting => Choice::Try(Method::Setting),
         _ if matches!(proposal.change, Change::Vacuum { .. }) => Choice::No(
             "a VACUUM cannot be taken back, so it is not tried: run it and explain the statement again"
@@ -116,6 +129,10 @@ fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal
         )),
         Prove::Concurrently if index => Choice::Try(Method::Concurrently),
         Prove::Rollback | Prove::Concurrently => Choice::Try(Method::Rollback),
+        Prove::Auto | Prove::Hypothetical if unseen => Choice::No(
+            "what a trigger reads is in no plan, so the planner cannot be asked: --prove rollback measures it"
+                .to_owned(),
+        ),
         Prove::Auto | Prove::Hypothetical if index && info.hypopg.is_some() => {
             Choice::Try(Method::Hypothetical)
         }
@@ -128,6 +145,11 @@ fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal
         }
         Prove::Auto | Prove::Off => Choice::Skip,
     }
+}
+
+/// A setting that decides between two plans of a prepared statement. EXPLAIN of the statement itself has but one.
+fn plan_cache(proposal: &Proposal) -> bool {
+    matches!(&proposal.change, Change::Setting { name, .. } if name == "plan_cache_mode")
 }
 
 /// A rewrite is executed beside its statement, so it must be one that may be executed.
@@ -152,7 +174,7 @@ async fn one(
     server: &Server,
     method: Method,
     info: &ServerInfo,
-    proposal: &Proposal,
+    Tried { proposal, unseen }: Tried<'_>,
     capture: &Capture,
     args: &Args,
     progress: &Progress,
@@ -187,7 +209,7 @@ async fn one(
         hypopg_schema: info.hypopg.as_ref().map(|h| h.schema.as_str()),
         build_budget: args.proof.time_budget,
         max_block,
-        read: &|raw| numbers(raw, &known),
+        read: &|raw| numbers(raw, &known, unseen),
     };
     let mut trial = trial::Trial::new(server, setup);
     let mut experiment = Experiment::new(proposal.key(), proposal.statement, method, execute, limits);
@@ -249,7 +271,14 @@ fn rows(capture: &Capture, proposal: &Proposal) -> f64 {
     whole.unwrap_or_else(|| index.leaves().iter().filter_map(|(schema, name)| rows(schema, name)).sum())
 }
 
-fn numbers(raw: &RawValue, known: &HashSet<String>) -> Result<PlanNumbers> {
+/// The index is for what triggers run after the rows are written, which no plan shows.
+fn for_triggers(report: &Report, proposal: &Proposal) -> bool {
+    let plan = &report.statements[proposal.statement].plans[proposal.run].plan;
+    let writes = |id: usize| plan.nodes[id].kind == "ModifyTable";
+    proposal.answers.iter().all(|&finding| report.findings[finding].at.node.is_some_and(writes))
+}
+
+fn numbers(raw: &RawValue, known: &HashSet<String>, unseen: bool) -> Result<PlanNumbers> {
     let plan = read_statement(raw.get())?;
     let estimate = plan
         .root()
@@ -260,7 +289,7 @@ fn numbers(raw: &RawValue, known: &HashSet<String>) -> Result<PlanNumbers> {
         cost: estimate.total_cost.0,
         execution_ms: plan.execution_time.map(|t| t.0),
         blocks: blocks(&plan),
-        uses_new_index: indexes.any(|i| !known.contains(i)),
+        uses_new_index: (!unseen).then(|| indexes.any(|i| !known.contains(i))),
     })
 }
 

@@ -74,9 +74,11 @@ pub struct Relation {
     /// Names in the same schema that a new index of this table could collide with.
     #[serde(default)]
     pub taken_names: Vec<String>,
-    /// Foreign keys from this relation: (columns, referenced relation).
     #[serde(default)]
     pub options: Vec<String>,
+    /// Foreign keys of other relations that refer to this one. Read only where a statement writes: empty else.
+    #[serde(default)]
+    pub referenced_by: Vec<ForeignKey>,
 }
 
 /// `pg_class.relkind` of the relations that we look at.
@@ -95,6 +97,22 @@ pub enum RelationKind {
 pub struct QualifiedName {
     pub schema: String,
     pub name: String,
+}
+
+/// A foreign key, seen from the relation that it refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    /// The constraint's name, unique among those of the relation that refers.
+    pub name: String,
+    /// The internal triggers on the relation referred to that look for rows that refer, as plans name them.
+    pub triggers: Vec<String>,
+    /// The relation that refers.
+    pub schema: String,
+    pub relation: String,
+    /// Its columns, in the constraint's order.
+    pub columns: Vec<String>,
+    /// A usable index through which the server finds the rows that refer to one key; `None`: it reads them all.
+    pub index: Option<String>,
 }
 
 /// One partition below a partitioned table.
@@ -143,6 +161,13 @@ pub struct ColumnStatistics {
     pub common_values: Vec<String>,
     #[serde(default)]
     pub common_frequencies: Vec<f64>,
+    /// The last of all common values, and its share of the rows. Read only where a statement has parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_common: Option<(String, f64)>,
+    /// Values at 0, 1, 50, 51, 99 and 100 % of those that are not common. Read only where a statement has
+    /// parameters; empty too where every value is common.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quantiles: Vec<String>,
 }
 
 /// An index as `pg_index` has it.

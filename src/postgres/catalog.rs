@@ -30,20 +30,34 @@ pub struct CatalogFacts {
     pub volatile_functions: Vec<String>,
 }
 
-/// Reads the facts of `relations` (schema and name) and the volatility of `functions`, in one round trip.
+/// What is asked about one statement.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    pub relations: &'a [QualifiedName],
+    /// Functions whose volatility matters.
+    pub functions: &'a [String],
+    /// It writes: the relations whose foreign keys lead to what it changes are wanted too.
+    pub writes: bool,
+    /// It has parameters: more of the columns' values are wanted.
+    pub parameters: bool,
+}
+
+/// Reads what is `asked`, in one round trip.
 ///
 /// # Errors
 /// As the server says.
-pub async fn read(
-    session: &Session,
-    relations: &[QualifiedName],
-    functions: &[String],
-) -> Result<CatalogFacts> {
+pub async fn read(session: &Session, asked: Asked<'_>) -> Result<CatalogFacts> {
     let doing = "read the catalog";
     let json = |value: serde_json::Result<String>| {
         value.map(|text| TextParam(Some(text))).map_err(|e| Error::new(Kind::Server, doing).because(e))
     };
-    let params = [json(serde_json::to_string(relations))?, json(serde_json::to_string(functions))?];
+    let flag = |value: bool| TextParam(Some(value.to_string()));
+    let params = [
+        json(serde_json::to_string(asked.relations))?,
+        json(serde_json::to_string(asked.functions))?,
+        flag(asked.writes),
+        flag(asked.parameters),
+    ];
     parse(doing, &session.query_json(doing, CATALOG, &params).await?)
 }
 

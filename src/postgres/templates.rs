@@ -96,11 +96,12 @@ pub(super) fn prepare(statement: &str) -> String {
     format!("PREPARE {PREPARED} AS\n{statement}")
 }
 
-/// Explains the prepared statement without values: `parameters` NULLs, under a forced generic plan.
-pub(super) fn explain_prepared(parameters: usize, major: u32) -> String {
-    let nulls = vec!["NULL"; parameters].join(", ");
-    let arguments = if parameters == 0 { String::new() } else { format!("({nulls})") };
-    format!("{}EXECUTE {PREPARED}{arguments}", explain(Explain::Plan, major))
+/// Explains the prepared statement with these values; `None` is NULL.
+pub(super) fn explain_prepared(kind: Explain, parameters: &[Option<String>], major: u32) -> String {
+    let values: Vec<String> =
+        parameters.iter().map(|v| v.as_ref().map_or("NULL".to_owned(), |v| literal(v))).collect();
+    let arguments = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+    format!("{}EXECUTE {PREPARED}{arguments}", explain(kind, major))
 }
 
 /// Executes two statements on one snapshot and says how many rows each returns, and whether they are the same as

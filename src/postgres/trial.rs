@@ -4,6 +4,7 @@
 //! that could not be removed is told. Refuses to judge.
 
 use super::compare::compare;
+pub use super::explain::PlanNumbers;
 use super::explain::{Explained, explain};
 use super::leftovers::{Backend, backend, drop_trial_index, end_backend};
 use super::server::Server;
@@ -39,15 +40,6 @@ pub struct Setup<'a> {
     pub max_block: Option<Duration>,
     /// Reads cost and time out of a plan; says whether it uses an index that was not there before.
     pub read: &'a dyn Fn(&RawValue) -> Result<PlanNumbers>,
-}
-
-/// What a trial needs to know of a plan.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PlanNumbers {
-    pub cost: f64,
-    pub execution_ms: Option<f64>,
-    pub blocks: Option<i64>,
-    pub uses_new_index: bool,
 }
 
 /// A trial in progress on a server.
@@ -144,7 +136,8 @@ impl<'a> Trial<'a> {
         let plan = self.run(Explain::Plan).await?;
         let numbers = (self.setup.read)(&plan)?;
         let index = matches!(self.setup.change, Change::CreateIndex(_)) && self.in_place;
-        Ok(Answer::Planned { plan, cost: numbers.cost, uses_change: index.then_some(numbers.uses_new_index) })
+        let uses_change = numbers.uses_new_index.filter(|_| index);
+        Ok(Answer::Planned { plan, cost: numbers.cost, uses_change })
     }
 
     async fn measure(&mut self) -> Result<Answer> {

@@ -30,29 +30,40 @@ pub fn propose(
     for (i, finding) in findings.iter().enumerate() {
         for remedy in &finding.remedies {
             match make(ctx, remedy) {
-                Ok(mut proposal) => match proposals.iter_mut().find(|p| same(p, &proposal)) {
-                    Some(known) => {
-                        // Findings come in order: a second remedy of the same one has answered it already.
-                        if known.answers.last() != Some(&(first + i)) {
-                            known.answers.push(first + i);
-                        }
-                        // One setting for all: the largest is enough for each.
-                        if proposal.size > known.size {
-                            std::mem::swap(&mut proposal.answers, &mut known.answers);
-                            *known = proposal;
-                        }
-                    }
-                    None => {
-                        proposal.answers.push(first + i);
-                        proposals.push(proposal);
-                    }
-                },
+                Ok(mut proposal) => {
+                    proposal.answers.push(first + i);
+                    add(&mut proposals, proposal);
+                }
                 Err(why) => reasons.push((first + i, why)),
             }
         }
     }
     drop_prefixes(&mut proposals);
     (proposals, reasons)
+}
+
+/// The proposals of several runs of one statement as one list: the same change is proposed once, for the first run
+/// that asks for it.
+pub fn together(runs: Vec<Vec<Proposal>>) -> Vec<Proposal> {
+    let mut proposals = Vec::new();
+    runs.into_iter().flatten().for_each(|proposal| add(&mut proposals, proposal));
+    drop_prefixes(&mut proposals);
+    proposals
+}
+
+/// Adds a proposal, or what it answers to the one that is the same.
+fn add(proposals: &mut Vec<Proposal>, mut proposal: Proposal) {
+    let Some(known) = proposals.iter_mut().find(|p| same(p, &proposal)) else {
+        return proposals.push(proposal);
+    };
+    // Findings come in order: a second remedy of the same one has answered it already.
+    let new: Vec<usize> = proposal.answers.iter().copied().filter(|a| !known.answers.contains(a)).collect();
+    known.answers.extend(new);
+    // One setting for all: the largest is enough for each.
+    if proposal.size > known.size {
+        std::mem::swap(&mut proposal.answers, &mut known.answers);
+        *known = proposal;
+    }
 }
 
 /// The same change, or the same setting with another value.

@@ -78,10 +78,15 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
                     }
                 }
             }
-            for line in tree::lines(planned, &marks, style) {
+            // Of several runs, the plans that something is said about; of the others the time is enough.
+            let told = report.findings.iter().any(|f| f.at.statement == index);
+            let shown = style.verbose || !marks.is_empty() || (run == 0 && !told);
+            for line in
+                tree::lines(planned, &marks, style).iter().filter(|_| shown || statement.plans.len() == 1)
+            {
                 let _ = writeln!(out, "{}", line.trim_end());
             }
-            let timing = timing(planned);
+            let timing = timing(planned, statement.plans.len() > 1);
             if !timing.is_empty() {
                 let _ = writeln!(out, "{timing}");
             }
@@ -138,11 +143,24 @@ fn alternatives(out: &mut String, judged: &[(usize, &Judged)]) {
     }
 }
 
-fn timing(planned: &crate::report::Planned) -> String {
+/// `several`: the statement has other runs, with other values.
+fn timing(planned: &crate::report::Planned, several: bool) -> String {
     let plan = &planned.plan;
-    let mode = match planned.mode {
-        Mode::Generic => "generic plan, no parameter values; ",
-        _ => "",
+    let values: Vec<String> = planned
+        .parameters
+        .iter()
+        .enumerate()
+        .map(|(at, value)| {
+            format!("${} = {}", at + 1, value.as_ref().map_or("NULL".into(), |v| format!("'{v}'")))
+        })
+        .collect();
+    let mode = match (planned.mode, values.is_empty()) {
+        (Mode::Generic, true) => "generic plan, no parameter values; ".to_owned(),
+        (Mode::Generic, false) => format!("generic plan with {}; ", shorten(&values.join(", "), 60)),
+        (Mode::Analyzed | Mode::Estimated, false) if several => {
+            format!("with {}; ", shorten(&values.join(", "), 60))
+        }
+        _ => String::new(),
     };
     let part = |label: &str, time: Option<Millis>| time.map(|t| format!("{label} {}", duration(t)));
     let parts: Vec<String> = [

@@ -6,6 +6,7 @@
 mod config;
 mod memory;
 pub mod page;
+mod runs;
 mod story;
 mod support;
 pub mod team;
@@ -47,7 +48,21 @@ rules! {
     order_by_random,
     result_set_unbounded,
     select_star,
+    trigger_dominates,
+    jit_dominates,
+    planning_dominates,
+    workers_not_launched,
+    plan_depends_on_parameters,
 }
+
+/// A check that sees all runs of one statement at once.
+type CheckRuns = fn(&[PlanContext], &Tuning) -> Vec<Finding>;
+
+/// Rules that compare the runs of a statement; of one plan alone they say nothing.
+const RUN_RULES: &[(&Spec, CheckRuns)] =
+    &[(&plan_depends_on_parameters::SPEC, plan_depends_on_parameters::check_runs)];
+
+pub use runs::run_all;
 
 /// A rule: its name, its page, its thresholds, its check.
 pub struct Spec {
@@ -128,11 +143,7 @@ pub fn run(ctx: &PlanContext, config: &Config, ignored: &[&str]) -> Found {
     }
     found.findings = story::merge(ctx, found.findings);
     for finding in found.findings.iter_mut().chain(&mut found.ignored) {
-        finding.severity = match (config.severity.get(&*finding.rule), config.team(&finding.rule)) {
-            (Some(Some(set)), _) => *set,
-            (_, Some(team)) => team.capped(severity(ctx, finding)),
-            _ => severity(ctx, finding),
-        };
+        finding.severity = severity(ctx, finding, config);
     }
     found.findings.sort_by(|a, b| {
         let saves = |f: &Finding| f.saves.map_or(0.0, |s| s.0);
@@ -146,7 +157,15 @@ pub fn told(finding: &Finding) -> bool {
     finding.saves.is_none_or(|saves| saves.0 >= FLOOR_MS)
 }
 
-fn severity(ctx: &PlanContext, finding: &Finding) -> Severity {
+fn severity(ctx: &PlanContext, finding: &Finding, config: &Config) -> Severity {
+    if let Some(Some(set)) = config.severity.get(&*finding.rule) {
+        return *set;
+    }
+    let own = own_severity(ctx, finding);
+    config.team(&finding.rule).map_or(own, |team| team.capped(own))
+}
+
+fn own_severity(ctx: &PlanContext, finding: &Finding) -> Severity {
     match (finding.confidence, finding.saves) {
         (Confidence::Measured, Some(saves)) if saves.0 >= ERROR_MS && finding.share >= ERROR_SHARE => {
             Severity::Error

@@ -32,9 +32,9 @@ pub struct Case {
     pub options: Vec<(String, String)>,
 }
 
-/// What a case may ask for: a flag of `pgproof explain`, a setting of the session (`work_mem=1MB`), the first
-/// and the last major that it is about.
-pub const OPTIONS: &[&str] = &["analyze", "param", "setting", "since", "until"];
+/// What a case may ask for: a flag of `pgproof explain` (`allow-writes=yes` for the one without a value), a setting
+/// of the session (`work_mem=1MB`), the first and the last major that it is about.
+pub const OPTIONS: &[&str] = &["allow-writes", "analyze", "param", "setting", "since", "until"];
 
 impl Case {
     /// The values of an option, in order.

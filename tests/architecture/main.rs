@@ -61,7 +61,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("capture", &["catalog", "prove"]),
-    ("cases", &["plan", "report", "rules", "sql"]),
+    ("cases", &["finding", "plan", "report", "rules", "sql"]),
     ("catalog", &["sql"]),
     ("cli", &["error", "postgres", "scratch"]),
     ("compare", &["facts", "plan", "sql", "units"]),

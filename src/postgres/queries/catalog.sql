@@ -1,11 +1,26 @@
--- $1: JSON array of {"schema", "name"}; $2: JSON array of function names.
+-- $1: JSON array of {"schema", "name"}; $2: JSON array of function names; $3: the statement writes;
+-- $4: it has parameters.
 -- One row, one JSON value: everything known of these relations, of the partitioned tables above them, and of
--- the functions' volatility.
-WITH named AS (
+-- the functions' volatility. Of a statement that writes also of the relations whose foreign keys its deletes and
+-- updates may reach, one cascading into the next.
+WITH RECURSIVE asked AS (
   SELECT c.oid
   FROM pg_catalog.json_to_recordset($1::json) AS wanted(schema text, name text)
   JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema
   JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
+), referring AS MATERIALIZED (
+  -- A partition's copy of a key that its whole table has is left out: nothing is checked through it.
+  SELECT con.oid, con.conname, con.conrelid, con.confrelid, con.conkey,
+    con.confdeltype <> 'a' AND con.confdeltype <> 'r' OR con.confupdtype <> 'a' AND con.confupdtype <> 'r' AS cascades
+  FROM pg_catalog.pg_constraint con
+  LEFT JOIN pg_catalog.pg_constraint whole ON whole.oid = con.conparentid
+  WHERE $3::boolean AND con.contype = 'f' AND con.confrelid IS DISTINCT FROM whole.confrelid
+), reached AS (
+  SELECT oid, true AS cascades FROM asked
+  UNION
+  SELECT r.conrelid, r.cascades FROM reached JOIN referring r ON r.confrelid = reached.oid WHERE reached.cascades
+), named AS (
+  SELECT DISTINCT oid FROM reached
 ), target AS (
   SELECT oid FROM named
   UNION
@@ -41,6 +56,34 @@ SELECT pg_catalog.json_build_object(
         AND NOT pg_catalog.row_security_active(c.oid),
       'temporary', c.relpersistence = 't',
       'options', COALESCE(c.reloptions, '{}'),
+      -- An index serves a key whose columns, in any order, are its first ones. NULLs are never looked for.
+      'referenced_by', (
+        SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(
+          'name', r.conname,
+          'triggers', (SELECT COALESCE(pg_catalog.json_agg(t.tgname ORDER BY t.tgname), '[]')
+            FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = r.oid AND t.tgrelid = c.oid),
+          'schema', kn.nspname,
+          'relation', k.relname,
+          'columns', (SELECT pg_catalog.json_agg(a.attname ORDER BY part.place)
+            FROM pg_catalog.unnest(r.conkey) WITH ORDINALITY part(attnum, place)
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = r.conrelid AND a.attnum = part.attnum),
+          'index', (SELECT pg_catalog.min(ic.relname)
+            FROM pg_catalog.pg_index i
+            JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
+            JOIN pg_catalog.pg_am am ON am.oid = ic.relam
+            WHERE i.indrelid = r.conrelid AND i.indisvalid AND i.indisready
+              AND (am.amname = 'btree' OR am.amname = 'hash')
+              AND i.indnkeyatts >= pg_catalog.cardinality(r.conkey)
+              AND (i.indkey::int2[])[0:pg_catalog.cardinality(r.conkey) - 1] @> r.conkey
+              AND (i.indkey::int2[])[0:pg_catalog.cardinality(r.conkey) - 1] <@ r.conkey
+              AND (i.indpred IS NULL OR pg_catalog.pg_get_expr(i.indpred, i.indrelid) IN (
+                SELECT '(' || pg_catalog.quote_ident(a.attname) || ' IS NOT NULL)'
+                FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.conrelid AND a.attnum = ANY (r.conkey)))))
+          ORDER BY kn.nspname, k.relname, r.conname), '[]')
+        FROM referring r
+        JOIN pg_catalog.pg_class k ON k.oid = r.conrelid
+        JOIN pg_catalog.pg_namespace kn ON kn.oid = k.relnamespace
+        WHERE r.confrelid = c.oid),
       'partition_root', CASE WHEN c.relispartition THEN (
         SELECT pg_catalog.json_build_object('schema', rn.nspname, 'name', r.relname)
         FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
@@ -96,7 +139,17 @@ SELECT pg_catalog.json_build_object(
             SELECT pg_catalog.json_build_object('null_fraction', st.null_frac, 'average_width', st.avg_width,
               'n_distinct', st.n_distinct, 'correlation', st.correlation,
               'common_values', COALESCE((st.most_common_vals::text::text[])[1:10], '{}'),
-              'common_frequencies', COALESCE(st.most_common_freqs[1:10], '{}'))
+              'common_frequencies', COALESCE(st.most_common_freqs[1:10], '{}'),
+              'least_common', CASE WHEN $4::boolean AND st.most_common_freqs IS NOT NULL THEN
+                pg_catalog.json_build_array(
+                  (st.most_common_vals::text::text[])[pg_catalog.cardinality(st.most_common_freqs)],
+                  st.most_common_freqs[pg_catalog.cardinality(st.most_common_freqs)]) END,
+              'quantiles', (
+                SELECT COALESCE(pg_catalog.json_agg(
+                  bounds.v[1 + pg_catalog.round(at * (pg_catalog.cardinality(bounds.v) - 1))::int] ORDER BY at), '[]')
+                FROM (SELECT st.histogram_bounds::text::text[] AS v) bounds,
+                  pg_catalog.unnest('{0,0.01,0.5,0.51,0.99,1}'::numeric[]) at
+                WHERE $4::boolean AND bounds.v IS NOT NULL))
             FROM pg_catalog.pg_stats st
             WHERE st.schemaname = n.nspname AND st.tablename = c.relname AND st.attname = a.attname
               AND st.inherited = (c.relkind = 'p'))) ORDER BY a.attnum), '[]')

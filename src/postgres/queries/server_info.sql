@@ -6,7 +6,8 @@ SELECT pg_catalog.json_build_object(
   'superuser', pg_catalog.current_setting('is_superuser') = 'on',
   'settings', (SELECT pg_catalog.json_object_agg(name, value)
     FROM pg_catalog.unnest(ARRAY['work_mem', 'hash_mem_multiplier', 'shared_buffers', 'effective_cache_size',
-      'random_page_cost', 'seq_page_cost', 'jit', 'max_parallel_workers_per_gather', 'track_io_timing',
+      'random_page_cost', 'seq_page_cost', 'jit', 'max_parallel_workers_per_gather', 'max_parallel_workers',
+      'max_worker_processes', 'track_io_timing',
       'maintenance_work_mem', 'max_connections', 'plan_cache_mode', 'default_statistics_target']) AS name,
       LATERAL pg_catalog.current_setting(name, true) AS value
     WHERE value IS NOT NULL),
