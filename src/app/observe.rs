@@ -97,7 +97,15 @@ async fn inside(
     let mode = if generic { Mode::Generic } else { Mode::Estimated };
     let mut run = Run { mode, parameters: parameters.clone(), plan: raw, not_executed: None };
     let mut further = Vec::new();
-    match (wanted(args, generic && values.is_none(), refused), values) {
+    let wanted = match refused {
+        // Guessed values are good enough to read with, and for nothing else.
+        Some(reason) if values.is_some() => Wanted::PlanOnly(
+            (args.analyze != Analyze::Never)
+                .then(|| format!("{reason}, and no --param says with which values")),
+        ),
+        refused => wanted(args, generic && values.is_none(), refused),
+    };
+    match (wanted, values) {
         (wanted, Some(values)) => {
             let execute = matches!(wanted, Wanted::Execute);
             let varied = vary::vary(session, explained, &plan, &values, execute).await?;

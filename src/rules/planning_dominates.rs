@@ -62,7 +62,7 @@ fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
 }
 
 fn dominates(ctx: &PlanContext, tuning: &Tuning) -> Option<Finding> {
-    let (planning, execution) = (ctx.plan.planning_time?, ctx.facts.execution.filter(|_| ctx.measured())?);
+    let (planning, execution) = (ctx.plan.planning_time?, ctx.facts.execution?);
     let share = planning.0 / (planning.0 + execution.0);
     if planning.0 < tuning.get("min-planning") || share < tuning.get("min-share") {
         return None;

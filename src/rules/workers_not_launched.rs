@@ -28,12 +28,13 @@ fn check(ctx: &PlanContext, _: &Tuning) -> Vec<Finding> {
 fn missing(ctx: &PlanContext, gather: &Node, wanted: u32) -> Option<Finding> {
     let (planned, launched) = (gather.workers_planned?, gather.workers_launched?);
     // The one worker of such a Gather does all the work: where it is missing, the leader does.
-    if launched >= planned || gather.detail.single_copy == Some(true) {
+    if gather.detail.single_copy == Some(true) {
         return None;
     }
     // None where the Gather never ran: it says that it launched none, too.
     let shared = ctx.subtree_time(ctx.children(gather.id).next()?.id)?;
     let (had, meant) = (f64::from(launched) + 1.0, f64::from(planned) + 1.0);
+    // Nothing where all started, and then nothing is said.
     let mut found = finding(&SPEC, ctx, gather).recovering(ctx, shared * (1.0 - had / meant));
     found.what = format!(
         "{} of {} started, so {} did what the plan divides by {meant}",
@@ -54,11 +55,7 @@ fn missing(ctx: &PlanContext, gather: &Node, wanted: u32) -> Option<Finding> {
         Evidence::timing("time below the Gather", shared.0, "ms"),
     ];
     found.help = match (limit, pool) {
-        (Some(limit), Some(pool)) if f64::from(planned) > pool => format!(
-            "max_worker_processes is {pool} and max_parallel_workers {limit}: a plan for {planned} workers never gets \
-             them; raise the first (it needs a restart), or lower max_parallel_workers_per_gather"
-        ),
-        (Some(limit), Some(pool)) if limit < needed && limit < pool => {
+        (Some(limit), Some(pool)) if limit < needed && needed <= pool => {
             let remark = "the limit counts the workers of all sessions, and max_worker_processes bounds it: more for \
                           this statement leaves fewer to others";
             let value = pool.to_string();
@@ -67,6 +64,10 @@ fn missing(ctx: &PlanContext, gather: &Node, wanted: u32) -> Option<Finding> {
                 "max_parallel_workers is {limit}, and this plan may want {needed} at once: raise it for this statement"
             )
         }
+        (Some(limit), Some(pool)) if needed > pool => format!(
+            "max_worker_processes is {pool} and max_parallel_workers {limit}, and this plan may want {needed} at once: \
+             raise the first (it needs a restart), or lower max_parallel_workers_per_gather"
+        ),
         (Some(limit), _) => format!(
             "other statements had the workers (max_parallel_workers is {limit} for all sessions): raise it with \
              max_worker_processes, or lower max_parallel_workers_per_gather so that statements share them"

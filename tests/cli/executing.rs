@@ -91,6 +91,18 @@ fn parameters_are_filled_in_order() {
 }
 
 #[test]
+fn what_writes_is_not_executed_with_guessed_values() {
+    let database = shop(newest());
+    let sql = "delete from orders where customer > $1";
+    let ran = explain(&database, &["--allow-writes", "--format", "json", sql]).succeeds();
+    let report = ran.json();
+    let plans = report["statements"][0]["plans"].as_array().expect("plans").clone();
+    let modes: Vec<&str> = plans.iter().filter_map(|p| p["mode"].as_str()).collect();
+    assert_eq!(modes, ["generic", "estimated", "estimated"], "{}", ran.out);
+    assert!(ran.out.contains("it is a DELETE, and no --param says with which values"), "{}", ran.out);
+}
+
+#[test]
 fn a_capture_gives_the_same_report_without_a_server() {
     for major in majors() {
         let database = shop(major);
