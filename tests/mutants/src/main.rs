@@ -20,8 +20,6 @@ use syn::{BinOp, Expr, UnOp, parse_quote};
 
 /// A mutant that loops is noticed by its time.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Files of the rules' folder that are no rule.
-const SHARED: &[&str] = &["mod.rs", "page.rs", "story.rs", "support.rs"];
 
 /// One change, and where it is made.
 struct Mutant {
@@ -65,7 +63,12 @@ fn holds_let(expr: &Expr) -> bool {
     }
 }
 
+/// It is a mutant already, or the opposite of one.
 fn inverted(expr: &Expr) -> bool {
+    let expr = match expr {
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Not(_)) => &unary.expr,
+        expr => expr,
+    };
     expr.to_token_stream().to_string().starts_with("crate :: mutant :: not")
 }
 
@@ -154,13 +157,13 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(alive > 0))
 }
 
-/// The rules' files; a rule may have a folder.
+/// The files that hold a rule.
 fn rule_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("the rules' folder")
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|e| e == "rs"))
-        .filter(|path| !SHARED.contains(&path.file_name().expect("a file").to_string_lossy().as_ref()))
+        .filter(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("const SPEC: Spec")))
         .collect();
     files.sort();
     files
