@@ -4,6 +4,7 @@
 //! here, from the time that can be recovered.
 
 pub mod page;
+mod rewriting;
 mod story;
 mod support;
 
@@ -30,6 +31,11 @@ rules! {
     sort_spills_to_disk,
     hash_spills_to_disk,
     nested_loop_rescans,
+    not_in_subquery,
+    subplan_per_row,
+    or_across_tables,
+    distinct_hides_fan_out,
+    join_filter_discards_rows,
 }
 
 /// A rule: its name, its page, its thresholds, its check.

@@ -7,6 +7,7 @@ mod fingerprint;
 pub mod ident;
 mod operand;
 mod parsed;
+pub mod rewrite;
 mod statement;
 pub mod token;
 

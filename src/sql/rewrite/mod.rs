@@ -1,0 +1,15 @@
+//! Statements asked in other words: one file per rewrite, each from syntax tree to syntax tree.
+//!
+//! Refuses to guess: what it cannot show to be the same it lists, and what it cannot read it leaves alone.
+
+mod disjunction;
+mod distinct;
+mod not_in;
+mod scope;
+mod subqueries;
+
+pub use disjunction::or_to_union;
+pub use distinct::distinct_join_to_exists;
+pub use not_in::not_in_to_not_exists;
+pub use scope::{Known, Rewritten, Table, TableColumn};
+pub use subqueries::subqueries_to_joins;
