@@ -15,7 +15,9 @@ use crate::postgres::{ConnectOptions, Environment, Flags, Guards, Interrupt, Ser
 use crate::proposals::{Change, Proposal};
 use crate::prove::{Experiment, Limits, Method, Step, Trial};
 use crate::report::Report;
+use crate::safety;
 use crate::sql::ident::qualified;
+use crate::sql::read;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 
@@ -130,11 +132,16 @@ fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal
     }
 }
 
-/// A rewrite is executed beside its statement, so it must be one that may be executed.
+/// A rewrite is executed beside its statement, so it must be one that may be executed: it does nothing that the
+/// statement does not do.
 fn rewrite(capture: &Capture, proposal: &Proposal) -> Choice {
-    let run = &capture.statements[proposal.statement].runs[proposal.run];
-    match run.mode {
-        Mode::Analyzed => Choice::Try(Method::Rewrite),
+    let statement = &capture.statements[proposal.statement];
+    let Change::Rewrite { sql, .. } = &proposal.change else { return Choice::Skip };
+    match statement.runs[proposal.run].mode {
+        Mode::Analyzed => match safety::unsafe_beside(&read(&statement.text), &read(sql)) {
+            None => Choice::Try(Method::Rewrite),
+            Some(reason) => Choice::No(format!("it is not executed: {reason}")),
+        },
         _ => Choice::No("the statement was not executed, so its rewrite is not either".to_owned()),
     }
 }
