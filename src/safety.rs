@@ -4,6 +4,7 @@
 //! backends pass it and survive ROLLBACK.
 
 use crate::plan::Plan;
+use crate::sql::ident::is_reserved;
 use crate::sql::{Kind, Statement, read};
 
 /// Functions of the server and its extensions that act beyond the transaction, or read the server's files,
@@ -127,6 +128,33 @@ pub fn unsafe_to_execute(
     volatile.first().map(|name| format!("it calls {name}, a volatile function that may do anything"))
 }
 
+/// Words that stand before a bracket without calling anything, beside those that no function can be named; `coalesce`
+/// and `excluded` (a subquery's name) are what rewrites bring in.
+const HARMLESS: &[&str] =
+    &["by", "coalesce", "excluded", "exists", "inner", "is", "join", "left", "lateral", "right", "values"];
+
+/// Why a rewrite must not be executed although its statement was; `None` where it reads only and calls nothing that the
+/// statement does not call.
+pub fn unsafe_beside(statement: &Statement, rewrite: &Statement) -> Option<String> {
+    if rewrite.kind != Kind::Query {
+        return Some("it is no query".to_owned());
+    }
+    if rewrite.locks_rows {
+        return Some("it locks rows".to_owned());
+    }
+    if rewrite.parameters > statement.parameters {
+        return Some("it has more parameters than the statement".to_owned());
+    }
+    let known = |name: &&String| {
+        statement.calls.contains(name) || HARMLESS.contains(&name.as_str()) || is_reserved(name)
+    };
+    rewrite
+        .calls
+        .iter()
+        .find(|name| !known(name))
+        .map(|name| format!("it calls {name}, which the statement does not"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +181,23 @@ mod tests {
             assert!(judge(sql, &[]).is_some(), "{sql}");
         }
         assert!(judge("select f()", &["f".to_owned()]).unwrap().contains("volatile"));
+    }
+
+    #[test]
+    fn a_rewrite_does_nothing_that_its_statement_does_not() {
+        let judge = |sql: &str, rewrite: &str| unsafe_beside(&read(sql), &read(rewrite));
+        let sql = "SELECT * FROM t WHERE a NOT IN (SELECT lower(b) FROM u WHERE c = $1)";
+        let made = "SELECT * FROM t WHERE NOT EXISTS (SELECT 1 FROM (SELECT lower(b) FROM u WHERE c = $1) AS excluded (value_1) WHERE excluded.value_1 = a)";
+        assert_eq!(judge(sql, made), None);
+        for bad in [
+            "DELETE FROM t",
+            "WITH x AS (DELETE FROM t RETURNING 1) SELECT 1",
+            "SELECT * FROM t FOR UPDATE",
+            "SELECT upper(a) FROM t",
+            "SELECT * FROM t WHERE a = $2",
+            "VACUUM t",
+        ] {
+            assert!(judge(sql, bad).is_some(), "{bad}");
+        }
     }
 }

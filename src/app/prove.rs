@@ -15,7 +15,9 @@ use crate::postgres::{ConnectOptions, Environment, Flags, Guards, Interrupt, Ser
 use crate::proposals::{Change, Proposal};
 use crate::prove::{Experiment, Limits, Method, Step, Trial};
 use crate::report::Report;
+use crate::safety;
 use crate::sql::ident::qualified;
+use crate::sql::read;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 
@@ -152,14 +154,21 @@ fn plan_cache(proposal: &Proposal) -> bool {
     matches!(&proposal.change, Change::Setting { name, .. } if name == "plan_cache_mode")
 }
 
-/// A rewrite is executed beside its statement, so it must be one that may be executed.
+/// A rewrite is executed beside its statement, so it must be one that may be executed: it does nothing that the
+/// statement does not do.
 fn rewrite(capture: &Capture, proposal: &Proposal) -> Choice {
-    let run = &capture.statements[proposal.statement].runs[proposal.run];
-    if crate::sql::read(proposal.key()).parameters > run.parameters.len() {
+    let statement = &capture.statements[proposal.statement];
+    let run = &statement.runs[proposal.run];
+    let Change::Rewrite { sql, .. } = &proposal.change else { return Choice::Skip };
+    let rewritten = read(sql);
+    if rewritten.parameters > run.parameters.len() {
         return Choice::No("it asks for values that the statement does not have".to_owned());
     }
     match run.mode {
-        Mode::Analyzed => Choice::Try(Method::Rewrite),
+        Mode::Analyzed => match safety::unsafe_beside(&read(&statement.text), &rewritten) {
+            None => Choice::Try(Method::Rewrite),
+            Some(reason) => Choice::No(format!("it is not executed: {reason}")),
+        },
         _ => Choice::No("the statement was not executed, so its rewrite is not either".to_owned()),
     }
 }

@@ -6,6 +6,7 @@
 mod config;
 mod memory;
 pub mod page;
+mod rewriting;
 mod runs;
 mod story;
 mod support;
@@ -53,6 +54,11 @@ rules! {
     planning_dominates,
     workers_not_launched,
     plan_depends_on_parameters,
+    not_in_subquery,
+    subplan_per_row,
+    or_across_tables,
+    distinct_hides_fan_out,
+    join_filter_discards_rows,
 }
 
 /// A check that sees all runs of one statement at once.

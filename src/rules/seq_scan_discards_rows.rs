@@ -125,7 +125,9 @@ fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> O
     }
     let stopped = |n: &Node| ctx.facts_of(n.id).stopped_early;
     let read = scan.sum(ctx, |f| Some(f.rows_total?.0 + f.rows_removed_total.map_or(0.0, |r| r.0)))?;
-    let kept = ctx.facts_of(join.id).rows_total?.0.min(read);
+    // What the join's own filter throws away had a partner: that is no matter of this scan.
+    let filtered = join.detail.rows_removed_by_join_filter.unwrap_or(0.0) * join.ran()?.loops;
+    let kept = (ctx.facts_of(join.id).rows_total?.0 + filtered).min(read);
     let share = 1.0 - kept / read.max(1.0);
     let side = ctx.children(join.id).find(|child| !ctx.facts.tree.subtree(child.id).contains(&scan.at.id))?;
     let probes = ctx.facts_of(side.id).rows_total?.0;

@@ -36,7 +36,7 @@ const EXPLAINS: &[(&str, &str, Seen)] = &[
     ("or-across-tables", "join-filter-discards-rows", Seen::Here),
     ("or-across-tables", "nested-loop-rescans", Seen::Here),
     ("or-across-tables", "estimate-drift", Seen::Here),
-    ("not-in-subquery", "subplan-per-row", Seen::Here),
+    ("not-in-subquery", "subplan-per-row", Seen::Below),
     ("not-in-subquery", "tuplestore-spills-to-disk", Seen::Below),
     ("not-in-subquery", "seq-scan-discards-rows", Seen::Here),
     ("not-in-subquery", "estimate-drift", Seen::Here),
@@ -56,6 +56,8 @@ const EXPLAINS: &[(&str, &str, Seen)] = &[
     ("index-scan-discards-rows", "sort-could-use-index", Seen::Above),
     ("sort-could-use-index", "sort-spills-to-disk", Seen::Here),
     ("sort-could-use-index", "offset-discards-rows", Seen::Above),
+    // One index ends both.
+    ("nested-loop-rescans", "join-filter-discards-rows", Seen::Here),
     // A misestimate made the planner choose the loop.
     ("estimate-drift", "nested-loop-rescans", Seen::Above),
     ("estimate-drift", "memoize-thrashes", Seen::Above),

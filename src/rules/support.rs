@@ -194,3 +194,27 @@ pub(super) fn planned_processes(ctx: &PlanContext, node: &Node) -> f64 {
     let workers = gather.and_then(|n| n.workers_planned).map_or(0.0, f64::from);
     workers + (1.0 - 0.3 * workers).max(0.0)
 }
+
+/// What the filter of a join has thrown away.
+pub(super) struct JoinFilter {
+    pub removed: f64,
+    pub kept: f64,
+    /// Time of the join, with that of an inner side that it reads again for each outer row.
+    pub time: Millis,
+}
+
+impl JoinFilter {
+    pub(super) fn share(&self) -> f64 {
+        self.removed / (self.removed + self.kept).max(1.0)
+    }
+}
+
+/// The numbers of a join's filter; `None` where it has none, or was not measured.
+pub(super) fn join_filter(ctx: &PlanContext, join: &Node) -> Option<JoinFilter> {
+    let removed = join.detail.rows_removed_by_join_filter? * join.ran()?.loops;
+    let kept = ctx.facts_of(join.id).rows_total?.0;
+    let inner = ctx.children(join.id).find(|n| n.relationship == Relationship::Inner);
+    let again = inner.filter(|n| join.kind == "Nested Loop" && n.ran().is_some_and(|ran| ran.loops > 1.0));
+    let below = again.and_then(|n| ctx.subtree_time(n.id)).unwrap_or(Millis(0.0));
+    Some(JoinFilter { removed, kept, time: ctx.self_time(join.id)? + below })
+}

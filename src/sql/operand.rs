@@ -148,7 +148,7 @@ fn chained(sql: &str, tokens: &[Token]) -> bool {
     false
 }
 
-fn name_of(name: &sqlparser::ast::Ident) -> String {
+pub(super) fn name_of(name: &sqlparser::ast::Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_ascii_lowercase() }
 }
 

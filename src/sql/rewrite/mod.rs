@@ -1,6 +1,17 @@
-//! Statements written anew from their syntax tree, one file for each way.
+//! Statements asked in other words: one file per rewrite, each from syntax tree to syntax tree.
 //!
-//! Refuses to know catalogs and plans: the caller says which columns are unique, and whether the rows stay the same.
+//! Refuses to guess: what it cannot show to be the same it lists, and what it cannot read it leaves alone.
 
+mod disjunction;
+mod distinct;
 pub mod keyset;
+mod not_in;
 pub mod sample;
+mod scope;
+mod subqueries;
+
+pub use disjunction::or_to_union;
+pub use distinct::distinct_join_to_exists;
+pub use not_in::not_in_to_not_exists;
+pub use scope::{Known, Rewritten, Table, TableColumn};
+pub use subqueries::subqueries_to_joins;
