@@ -24,10 +24,10 @@ pub(super) const SPEC: Spec = Spec {
             why: "below a quarter the statement's own work is where to look first",
         },
         Threshold {
-            name: "indexed-call",
-            default: 0.05,
-            unit: "ms per call",
-            why: "a check through an index takes 0.01 to 0.05 ms: so much stays when the index is there",
+            name: "min-rows",
+            default: 500.0,
+            unit: "rows in the table that refers",
+            why: "so many rows are read in about the time that a call takes anyway: no index is quicker",
         },
     ],
     page: include_str!("../../rules/trigger-dominates.md"),
@@ -95,15 +95,16 @@ fn dominates(ctx: &PlanContext, tuning: &Tuning, writes: &Node, fired: &Fired) -
         duration(Millis(fired.time)),
         counted(fired.calls, "call")
     );
-    let with_index = Millis(fired.time - fired.calls * tuning.get("indexed-call"));
+    let time = Millis(fired.time);
     let mut found = finding(&SPEC, ctx, writes);
     match (fired.key, &fired.first.constraint) {
         (Some(key), _) => {
-            if key.index.is_some() {
+            let rows = ctx.catalog.relation(Some(&key.schema), &key.relation).and_then(|r| r.rows);
+            if key.index.is_some() || rows.is_some_and(|rows| rows < tuning.get("min-rows")) {
                 return None;
             }
             let (table, columns) = (qualified(&key.schema, &key.relation), columns(key));
-            found = found.recovering(ctx, with_index);
+            found = found.recovering(ctx, time);
             found.what = format!("the foreign key on {columns} of {table} {takes}");
             found.why = format!("no index of {table} leads with {columns}, so each call reads it in full");
             found.help = format!("an index on {columns} of {table} finds the rows that refer to a key");
@@ -115,14 +116,14 @@ fn dominates(ctx: &PlanContext, tuning: &Tuning, writes: &Node, fired: &Fired) -
             if ctx.server.is_some() || writes.detail.operation.as_deref() == Some("Insert") {
                 return None;
             }
-            found = found.recovering(ctx, with_index);
+            found = found.recovering(ctx, time);
             found.what = format!("the constraint {} {takes}", quote(constraint));
             found.why = "each call looks for rows that refer to a key: without an index it reads them all".into();
             found.help = "see whether an index leads with the columns of this foreign key".to_owned();
         }
         _ => {
             let call = duration(Millis(fired.time / fired.calls.max(1.0)));
-            found = found.recovering(ctx, Millis(fired.time));
+            found = found.recovering(ctx, time);
             found.what = format!("the trigger {} {takes}", fired.identity);
             found.why = format!("each call takes {call}, whatever the plan of the statement itself is");
             found.help = format!(
