@@ -187,6 +187,13 @@ fn usable(ctx: &PlanContext, node: &Node, join: Option<usize>, relation: &Relati
     usable.equal.retain(|(key, _)| fresh(key));
     usable.any.retain(&mut fresh);
     usable.range.retain(&mut fresh);
+    // A range over a handful of values is never narrow.
+    let few = |key: &Key| {
+        let statistics =
+            relation.column(&key.text).filter(|_| key.column).and_then(|c| c.statistics.as_ref());
+        statistics.is_some_and(|s| s.distinct(relation.rows.unwrap_or(1.0)) <= STATUS_VALUES)
+    };
+    usable.range.sort_by_key(few);
     usable
 }
 

@@ -95,6 +95,8 @@ pub struct Threshold {
 
 /// Nothing that could recover less is reported: a person would not notice it.
 pub const FLOOR_MS: f64 = 1.0;
+/// Nothing that could recover less of the execution is reported: two runs of one statement differ by more.
+pub const FLOOR_SHARE: f64 = 0.02;
 /// From here on, and from [`WARNING_SHARE`] of the statement, a finding is a warning.
 pub const WARNING_MS: f64 = 10.0;
 /// Below a tenth of the statement a remedy is lost in the noise between two runs.
@@ -160,7 +162,7 @@ pub fn run(ctx: &PlanContext, config: &Config, ignored: &[&str]) -> Found {
 
 /// Enough could be recovered to speak of it.
 pub fn told(finding: &Finding) -> bool {
-    finding.saves.is_none_or(|saves| saves.0 >= FLOOR_MS)
+    finding.saves.is_none_or(|saves| saves.0 >= FLOOR_MS && finding.share >= FLOOR_SHARE)
 }
 
 fn severity(ctx: &PlanContext, finding: &Finding, config: &Config) -> Severity {
