@@ -3,6 +3,7 @@
 //! Refuses to let a rule see a server, a renderer, a clock, the environment or another rule. Severity is given
 //! here, from the time that can be recovered.
 
+mod hidden;
 pub mod page;
 mod story;
 mod support;
@@ -30,6 +31,8 @@ rules! {
     sort_spills_to_disk,
     hash_spills_to_disk,
     nested_loop_rescans,
+    function_hides_index,
+    cast_hides_index,
 }
 
 /// A rule: its name, its page, its thresholds, its check.

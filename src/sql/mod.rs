@@ -2,13 +2,16 @@
 //!
 //! The only user of `sqlparser`. Refuses to know about plans and to be the judge of validity: the server is.
 
+mod calendar;
 pub mod condition;
 mod fingerprint;
 pub mod ident;
 mod operand;
 mod parsed;
+pub mod rewrite;
 mod statement;
 pub mod token;
+pub mod volatility;
 
 pub use fingerprint::{fingerprint, hex};
 pub use parsed::Parsed;
