@@ -33,6 +33,7 @@ rules! {
     nested_loop_rescans,
     function_hides_index,
     cast_hides_index,
+    leading_wildcard,
 }
 
 /// A rule: its name, its page, its thresholds, its check.
