@@ -34,6 +34,7 @@ rules! {
     function_hides_index,
     cast_hides_index,
     leading_wildcard,
+    partitions_not_pruned,
 }
 
 /// A rule: its name, its page, its thresholds, its check.
