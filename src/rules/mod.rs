@@ -4,6 +4,7 @@
 //! here, from the time that can be recovered.
 
 mod config;
+mod hidden;
 mod memory;
 pub mod page;
 mod rewriting;
@@ -59,6 +60,10 @@ rules! {
     or_across_tables,
     distinct_hides_fan_out,
     join_filter_discards_rows,
+    function_hides_index,
+    cast_hides_index,
+    leading_wildcard,
+    partitions_not_pruned,
 }
 
 /// A check that sees all runs of one statement at once.
