@@ -124,6 +124,9 @@ pub struct Partition {
     pub partitioned: bool,
     /// The partitioned table right above it.
     pub parent: String,
+    /// The names of its indexes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_names: Vec<String>,
 }
 
 /// A column with the statistics that the role may see.

@@ -131,18 +131,15 @@ impl IndexDefinition {
         let mut sql = vec![format!("CREATE INDEX {} {}", quote(&self.name), self.tail(true, &self.target()))];
         let mut attach = Vec::new();
         for partition in &self.partitions {
-            let name = super::name::index_name(&partition.name, &self.keys, &self.include, &[]);
+            let name = self.part_name(partition);
             let table = qualified(&partition.schema, &partition.name);
             sql.push(match partition.partitioned {
                 true => format!("CREATE INDEX {} {}", quote(&name), self.tail(true, &table)),
                 false => format!("CREATE INDEX CONCURRENTLY {} {}", quote(&name), self.tail(false, &table)),
             });
-            let parent = match partition.parent == self.table {
-                true => qualified(&self.schema, &self.name),
-                false => {
-                    let name = super::name::index_name(&partition.parent, &self.keys, &self.include, &[]);
-                    qualified(&partition.schema, &name)
-                }
+            let parent = match self.partitions.iter().find(|p| p.name == partition.parent) {
+                Some(middle) => qualified(&middle.schema, &self.part_name(middle)),
+                None => qualified(&self.schema, &self.name),
             };
             attach.push(format!(
                 "ALTER INDEX {parent} ATTACH PARTITION {}",
@@ -151,6 +148,11 @@ impl IndexDefinition {
         }
         sql.extend(attach);
         sql
+    }
+
+    /// The name of the index of one partition.
+    fn part_name(&self, partition: &Partition) -> String {
+        super::name::index_name(&partition.name, &self.keys, &self.include, &partition.taken_names)
     }
 
     /// What to run to be rid of it again.
@@ -283,6 +285,30 @@ mod tests {
               WHERE (deleted_at IS NULL)"]
         );
         assert_eq!(d.undo(), ["DROP INDEX CONCURRENTLY public.\"Order_user_id_idx\""]);
+    }
+
+    #[test]
+    fn a_partitions_index_takes_a_name_that_is_free() {
+        let part = |name: &str, parent: &str, taken: &[&str]| Partition {
+            schema: "public".into(),
+            name: name.into(),
+            partitioned: name == "middle",
+            parent: parent.into(),
+            taken_names: taken.iter().map(|&t| t.to_owned()).collect(),
+        };
+        let middle = part("middle", "Order", &["middle_a_idx"]);
+        let leaf = part("leaf", "middle", &["leaf_a_idx", "leaf_a_idx1"]);
+        let mut d = definition(vec![key("a", false)]);
+        (d.partitioned, d.partitions) = (true, vec![middle, leaf]);
+        assert_eq!(
+            d.apply()[1..],
+            [
+                "CREATE INDEX middle_a_idx1 ON ONLY public.middle USING btree (a)",
+                "CREATE INDEX CONCURRENTLY leaf_a_idx2 ON public.leaf USING btree (a)",
+                "ALTER INDEX public.\"Order_user_id_idx\" ATTACH PARTITION public.middle_a_idx1",
+                "ALTER INDEX public.middle_a_idx1 ATTACH PARTITION public.leaf_a_idx2",
+            ]
+        );
     }
 
     #[test]

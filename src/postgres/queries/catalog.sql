@@ -90,7 +90,10 @@ SELECT pg_catalog.json_build_object(
         WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) END,
       'partitions', CASE WHEN c.relkind = 'p' THEN (
         SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('schema', pn.nspname, 'name', p.relname,
-            'partitioned', NOT t.isleaf, 'parent', parent.relname) ORDER BY t.level, p.relname), '[]')
+            'partitioned', NOT t.isleaf, 'parent', parent.relname, 'taken_names', (
+              SELECT COALESCE(pg_catalog.json_agg(o.relname), '[]') FROM pg_catalog.pg_index i
+              JOIN pg_catalog.pg_class o ON o.oid = i.indexrelid WHERE i.indrelid = p.oid))
+            ORDER BY t.level, p.relname), '[]')
         FROM pg_catalog.pg_partition_tree(c.oid) t
         JOIN pg_catalog.pg_class p ON p.oid = t.relid
         JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
