@@ -9,16 +9,16 @@ use crate::compare::{Side, compare};
 use crate::context::PlanContext;
 use crate::error::Result;
 use crate::facts::facts;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::plan::{Plan, read_json, read_statement};
-use crate::proposals::{WhyNot, candidate, propose, together};
+use crate::proposals::{WhyNot, candidate, named_apart, propose, together};
 use crate::prove::{Method, Outcome, Trial, Verdict, judge};
 use crate::report::{Judged, Planned, Report, Skipped, Statement, Suppressed};
 use crate::rules::{self, Config};
 use crate::sql;
 use crate::suppress::{self, Suppression};
 use crate::words::duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Analyses everything in a capture.
 ///
@@ -174,12 +174,32 @@ fn examine(
         report.findings.extend(found);
         proposals.push(proposed);
     }
-    report.proposals.extend(together(proposals).into_iter().map(|proposal| {
+    let first = report.proposals.len();
+    for proposal in together(proposals) {
+        let Some(ctx) = contexts.get(proposal.run) else { continue };
+        let proposal = named_apart(ctx, proposal, report.proposals.iter().map(|judged| &judged.proposal));
         let trials = &capture.trials;
         let trial = trials.iter().find(|t| t.statement == statement_id && t.proposal == proposal.key());
-        judged(proposal, trial)
-    }));
+        report.proposals.push(judged(proposal, trial));
+    }
+    refuted(report, first, config);
     entry.plans.extend(runs);
+}
+
+/// A finding whose every remedy was tried and did not help has nothing to recover that way: it is told, not shouted.
+fn refuted(report: &mut Report, first: usize, config: &Config) {
+    let mut helped: BTreeMap<usize, bool> = BTreeMap::new();
+    for judged in &report.proposals[first..] {
+        for &answer in &judged.proposal.answers {
+            *helped.entry(answer).or_default() |= judged.recommended();
+        }
+    }
+    for (answer, _) in helped.into_iter().filter(|(_, helped)| !helped) {
+        let finding = &mut report.findings[answer];
+        if !config.severity.contains_key(&*finding.rule) {
+            finding.severity = Severity::Info;
+        }
+    }
 }
 
 /// The run that took longest, or the first where none was executed.

@@ -21,6 +21,9 @@ pub struct ServerInfo {
     pub superuser: bool,
     /// Planner and memory settings in force, in the form that `SHOW` prints (`4MB`, `on`, `1.1`).
     pub settings: BTreeMap<String, String>,
+    /// The extensions installed in this database, by name; empty in captures of before they were gathered.
+    #[serde(default)]
+    pub extensions: BTreeMap<String, Extension>,
     /// HypoPG, where the extension is installed in this database.
     pub hypopg: Option<Extension>,
     /// An index of a trial stands in this database. Of the moment only: no part of a capture.
@@ -68,6 +71,9 @@ pub struct Relation {
     pub activity: Option<Activity>,
     /// The topmost partitioned table above this one.
     pub partition_root: Option<QualifiedName>,
+    /// For a partitioned table: `pg_get_partkeydef`, such as `RANGE (day)`.
+    #[serde(default)]
+    pub partition_key: Option<String>,
     /// For a partitioned table: its partitions at any depth.
     #[serde(default)]
     pub partitions: Vec<Partition>,

@@ -11,6 +11,7 @@ use crate::context::PlanContext;
 use crate::plan::Node;
 use crate::sql::condition::{Comparison, Operand, Shape, Test, sort_key};
 use crate::sql::token::tokenize;
+use crate::sql::volatility;
 
 /// A constant that at most this share of rows holds is worth a partial index.
 const RARE_SHARE: f64 = 0.1;
@@ -187,6 +188,13 @@ fn usable(ctx: &PlanContext, node: &Node, join: Option<usize>, relation: &Relati
     usable.equal.retain(|(key, _)| fresh(key));
     usable.any.retain(&mut fresh);
     usable.range.retain(&mut fresh);
+    // A range over a handful of values is never narrow.
+    let few = |key: &Key| {
+        let statistics =
+            relation.column(&key.text).filter(|_| key.column).and_then(|c| c.statistics.as_ref());
+        statistics.is_some_and(|s| s.distinct(relation.rows.unwrap_or(1.0)) <= STATUS_VALUES)
+    };
+    usable.range.sort_by_key(few);
     usable
 }
 
@@ -242,7 +250,8 @@ fn sort_in(ctx: &PlanContext, test: &Test, alias: Option<&str>, relation: &Relat
                 usable.partial.push(rare(test, key, share));
             }
         }
-        ref range if range.is_range() => usable.range.push(key),
+        // Until the table is analysed the planner takes a range of an expression for a third of the rows.
+        ref range if range.is_range() && key.column => usable.range.push(key),
         Comparison::Operator(ref like) if like == "~~" => {
             let prefix = right.and_then(Operand::literal).is_some_and(|p| !p.starts_with(['%', '_']));
             let c_collation = relation.column(&key.text).is_some_and(|c| c.c_collation);
@@ -302,10 +311,17 @@ pub(super) fn key(ctx: &PlanContext, operand: &Operand, relation: &Relation) -> 
             Shape::CastColumn(to) => to == "text" && column.data_type.starts_with("character varying"),
             _ => true,
         };
-        return (relabelled && column.btree).then(|| Key::column(&column.name));
+        if relabelled {
+            return column.btree.then(|| Key::column(&column.name));
+        }
     }
-    let immutable = operand.functions.iter().all(|f| ctx.catalog.immutable(f));
-    let expression = operand.shape == Shape::Expression && !operand.functions.is_empty() && immutable;
+    let expression = !operand.columns.is_empty()
+        && operand.shape != Shape::Opaque
+        && volatility::immutable(
+            &operand.text,
+            &|name| relation.column(name).map(|c| volatility::type_kind(&c.data_type)),
+            &|function| ctx.catalog.immutable(function),
+        );
     expression.then(|| Key { text: operand.text.clone(), column: false, ..Key::column("") })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Refuses to repeat itself: findings that ask for the same change share one proposal.
 
-use super::name::statistics_name;
+use super::name::{index_name, statistics_name};
 use super::size::{index_size, write_ms_per_1000};
 use super::wanted::wanted;
 use super::{Applicability, Candidate, Change, Proposal, WhyNot, WriteCost, candidate};
@@ -49,6 +49,31 @@ pub fn together(runs: Vec<Vec<Proposal>>) -> Vec<Proposal> {
     runs.into_iter().flatten().for_each(|proposal| add(&mut proposals, proposal));
     drop_prefixes(&mut proposals);
     proposals
+}
+
+/// Gives an index another name than those that `others` of the same report give to other indexes, so that all of them
+/// can be applied as they are printed.
+pub fn named_apart<'a>(
+    ctx: &PlanContext,
+    mut proposal: Proposal,
+    others: impl Iterator<Item = &'a Proposal>,
+) -> Proposal {
+    let Change::CreateIndex(index) = &mut proposal.change else { return proposal };
+    let named = |other: &'a Proposal| match &other.change {
+        Change::CreateIndex(o) if o.schema == index.schema && other.apply != proposal.apply => {
+            Some(o.name.clone())
+        }
+        _ => None,
+    };
+    let mut taken: Vec<String> = others.filter_map(named).collect();
+    if taken.contains(&index.name) {
+        let relation = ctx.catalog.relation(Some(&index.schema), &index.table);
+        taken.extend(relation.into_iter().flat_map(|r| r.taken_names.iter().cloned()));
+        index.name = index_name(&index.table, &index.keys, &index.include, &taken);
+        proposal.apply = index.apply();
+        proposal.undo = index.undo();
+    }
+    proposal
 }
 
 /// Adds a proposal, or what it answers to the one that is the same.

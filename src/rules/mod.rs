@@ -4,6 +4,7 @@
 //! here, from the time that can be recovered.
 
 mod config;
+mod hidden;
 mod memory;
 pub mod page;
 mod rewriting;
@@ -59,6 +60,10 @@ rules! {
     or_across_tables,
     distinct_hides_fan_out,
     join_filter_discards_rows,
+    function_hides_index,
+    cast_hides_index,
+    leading_wildcard,
+    partitions_not_pruned,
 }
 
 /// A check that sees all runs of one statement at once.
@@ -95,6 +100,8 @@ pub struct Threshold {
 
 /// Nothing that could recover less is reported: a person would not notice it.
 pub const FLOOR_MS: f64 = 1.0;
+/// Nothing that could recover less of the execution is reported: two runs of one statement differ by more.
+pub const FLOOR_SHARE: f64 = 0.02;
 /// From here on, and from [`WARNING_SHARE`] of the statement, a finding is a warning.
 pub const WARNING_MS: f64 = 10.0;
 /// Below a tenth of the statement a remedy is lost in the noise between two runs.
@@ -160,7 +167,7 @@ pub fn run(ctx: &PlanContext, config: &Config, ignored: &[&str]) -> Found {
 
 /// Enough could be recovered to speak of it.
 pub fn told(finding: &Finding) -> bool {
-    finding.saves.is_none_or(|saves| saves.0 >= FLOOR_MS)
+    finding.saves.is_none_or(|saves| saves.0 >= FLOOR_MS && finding.share >= FLOOR_SHARE)
 }
 
 fn severity(ctx: &PlanContext, finding: &Finding, config: &Config) -> Severity {

@@ -3,7 +3,7 @@
 //! Refuses to judge plans: it knows which rules explain which, and where their nodes have to stand for it.
 
 use crate::context::{NEAR, PlanContext};
-use crate::finding::{Also, Finding};
+use crate::finding::{Also, Finding, Remedy};
 use std::collections::HashMap;
 
 /// Where the symptom's node stands, seen from the cause's.
@@ -45,6 +45,8 @@ const EXPLAINS: &[(&str, &str, Seen)] = &[
     ("order-by-random", "sort-spills-to-disk", Seen::Here),
     ("distinct-hides-fan-out", "sort-spills-to-disk", Seen::Below),
     ("distinct-hides-fan-out", "aggregate-spills-to-disk", Seen::Below),
+    ("partitions-not-pruned", "function-hides-index", Seen::Here),
+    ("partitions-not-pruned", "cast-hides-index", Seen::Here),
     // One index ends both.
     ("partitions-not-pruned", "seq-scan-discards-rows", Seen::OnRelation),
     ("partitions-not-pruned", "index-scan-discards-rows", Seen::OnRelation),
@@ -74,6 +76,9 @@ const EXPLAINS: &[(&str, &str, Seen)] = &[
     ("result-set-unbounded", "select-star", Seen::Anywhere),
 ];
 
+/// Causes whose rewrite or setting changes what the scan is asked: an index of a symptom was made for what it was.
+const REWRITES: &[&str] = &["function-hides-index", "cast-hides-index", "partitions-not-pruned"];
+
 /// Merges findings of one plan that tell one story. The cause keeps its words; it can recover at least what its
 /// symptoms could, and their remedies stand behind its own.
 pub(super) fn merge(ctx: &PlanContext, mut findings: Vec<Finding>) -> Vec<Finding> {
@@ -96,8 +101,14 @@ pub(super) fn merge(ctx: &PlanContext, mut findings: Vec<Finding>) -> Vec<Findin
             told.saves = symptom.saves;
         }
         told.share = told.share.max(symptom.share);
+        let rewritten = REWRITES.contains(&&*told.rule)
+            && told
+                .remedies
+                .iter()
+                .any(|remedy| matches!(remedy, Remedy::Rewrite(_) | Remedy::Setting { .. }));
         for remedy in symptom.remedies {
-            if !told.remedies.contains(&remedy) {
+            let useless = rewritten && matches!(remedy, Remedy::Index { .. });
+            if !useless && !told.remedies.contains(&remedy) {
                 told.remedies.push(remedy);
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! The only user of `sqlparser`. Refuses to know about plans and to be the judge of validity: the server is.
 
+mod calendar;
 mod comment;
 pub mod condition;
 mod fingerprint;
@@ -12,6 +13,7 @@ pub mod rewrite;
 mod stars;
 mod statement;
 pub mod token;
+pub mod volatility;
 
 pub use comment::{Comment, comments};
 pub use fingerprint::{fingerprint, hex};

@@ -8,6 +8,7 @@ mod damage;
 mod facts;
 mod formats;
 mod lossless;
+mod odd;
 mod pastes;
 mod reading;
 mod sane;

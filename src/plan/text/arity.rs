@@ -134,7 +134,7 @@ pub(super) fn reindented<'a>(lines: &[Line<'a>]) -> Option<Vec<Line<'a>>> {
             header = true;
             let shift = 2 * stack.iter().filter(|open| open.headed).count();
             out.push(put(6 * stack.last()?.depth + 2 + shift));
-        } else if property::split(text).is_some_and(|(key, _)| property::is_behind(key, 0, 0)) {
+        } else if property::split(text).is_some_and(|(key, _)| property::is_behind(key)) {
             out.push(put(0));
             column = 0;
         } else {
@@ -200,11 +200,13 @@ fn trees(kinds: &[Option<String>]) -> Vec<Option<usize>> {
     counts
 }
 
-/// Whether a property stands no further in than the arrow of the node above it: no server prints that.
+/// Whether a property stands no further in than the arrow of the node above it: no server prints that. A header may:
+/// it is not the node's.
 pub(super) fn flat(lines: &[&Line]) -> bool {
     lines.windows(2).any(|pair| {
         let (node, below) = (&pair[0].text, &pair[1].text);
-        node.trim_start().starts_with("->") && label::of_node(below.trim()) && indent(below) <= indent(node)
+        let property = label::of_node(below.trim()) && !below.ends_with(':');
+        node.trim_start().starts_with("->") && property && indent(below) <= indent(node)
     })
 }
 

@@ -58,7 +58,7 @@ pub(super) fn node(text: &str, inside: bool) -> Option<Label<'_>> {
 
 /// Whether a line is a property of a node rather than of the whole plan.
 pub(in crate::plan) fn of_node(text: &str) -> bool {
-    !text.starts_with("->") && property::split(text).is_some_and(|(key, _)| !property::is_behind(key, 0, 0))
+    !text.starts_with("->") && property::split(text).is_some_and(|(key, _)| !property::is_behind(key))
 }
 
 /// Whether a line can stand in a plan by itself.
@@ -172,8 +172,7 @@ fn known(label: &str) -> bool {
     let prefixes = ["Parallel ", "Async ", "Partial ", "Finalize "];
     let label = prefixes.iter().fold(label, |label, prefix| label.strip_prefix(prefix).unwrap_or(label));
     NODES.contains(&label)
-        || label.contains(" Scan on ")
-        || label.contains(" Scan using ")
+        || [" Scan on ", " Scan using ", " Scan Backward using "].iter().any(|words| label.contains(words))
         || label.ends_with(" Join")
         || ["Insert on ", "Update on ", "Delete on ", "Merge on ", "SetOp ", "HashSetOp ", "Custom Scan ("]
             .iter()
@@ -214,7 +213,7 @@ fn read_cost<'a>(text: &'a str, figures: &mut Figures<'a>) -> bool {
     let rows = words.next().and_then(|w| w.strip_prefix("rows="));
     let width = words.next().and_then(|w| w.strip_prefix("width="));
     if let (Some((startup, total)), Some(rows), Some(width), None) = (cost, rows, width, words.next())
-        && [startup, total, rows, width].into_iter().all(is_number)
+        && [startup, total, rows, width].into_iter().all(is_figure)
     {
         figures.cost = Some([startup, total, rows, width]);
         return true;
@@ -227,16 +226,23 @@ fn read_actual<'a>(text: &'a str, figures: &mut Figures<'a>) -> bool {
     for word in text.split_ascii_whitespace() {
         let Some((name, value)) = word.split_once('=') else { return false };
         match (name, value.split_once("..")) {
-            ("time", Some((startup, total))) if is_number(startup) && is_number(total) => {
+            ("time", Some((startup, total))) if is_figure(startup) && is_figure(total) => {
                 figures.time = Some([startup, total]);
             }
-            ("rows", None) if is_number(value) => figures.rows = Some(value),
-            ("loops", None) if is_number(value) => figures.loops = Some(value),
+            ("rows", None) if is_figure(value) => figures.rows = Some(value),
+            ("loops", None) if is_figure(value) => figures.loops = Some(value),
             _ => return false,
         }
         read = true;
     }
     read
+}
+
+/// A number, or what stands in its place where somebody hid it: `N.NN`, `xxx`, `?`. A hidden one is kept as the text
+/// that it is.
+fn is_figure(text: &str) -> bool {
+    let hidden = |c: char| matches!(c, 'N' | 'n' | 'X' | 'x' | '#' | '?' | '*' | '.');
+    is_number(text) || (text.chars().all(hidden) && text.chars().any(|c| c != '.'))
 }
 
 /// Digits with a point, a sign or an exponent; `NaN` and `inf`, which a server prints when its clock jumps.

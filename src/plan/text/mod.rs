@@ -62,7 +62,7 @@ pub(super) fn read(lines: &[Line]) -> Result<Texts> {
     Ok(texts)
 }
 
-/// A node that is open, and where its text begins.
+/// A node that is open, and where its text begins, or its arrow in a plan that is indented less than the server does.
 struct Open {
     column: usize,
     kind: String,
@@ -77,6 +77,8 @@ struct Reader<'l> {
     /// The line of each node.
     places: Vec<usize>,
     odd: bool,
+    /// Columns are those of the arrows, not of the texts behind them.
+    by_arrow: bool,
     cut: Option<String>,
     /// `Query Text` and `Query Parameters` as far as they have been read.
     before: Option<(&'static str, String)>,
@@ -134,9 +136,16 @@ impl<'l> Reader<'l> {
         texts.plans.extend(notify(true));
         let (Some(&line), Ok(plan)) = (reader.places.first(), builder.finish()) else { return Ok(()) };
         let mut text = Text { plan, line, cut: reader.cut };
-        let wrong = arity::wrong(&text.plan);
+        let mut wrong = arity::wrong(&text.plan);
+        if wrong.is_some()
+            && let Some(plan) = by_arrows(&lines, &text.plan)
+        {
+            (text.plan, wrong) = (plan, None);
+        }
+        let headless = lines.first().is_some_and(|line| line.text.trim_start().starts_with("->"));
         let lost = arity::flat(&lines) || (wrong.is_some() && arity::one_column(&lines));
         match wrong {
+            Some(arity::Wrong::Many(_)) if headless => return Err(trouble::headless(&lines)),
             wrong if lost => {
                 let lines: Vec<Line> = lines.into_iter().cloned().collect();
                 text = straightened(&lines, wrong, &text.plan, &reader.places)?;
@@ -149,6 +158,10 @@ impl<'l> Reader<'l> {
                 let last = lines.last().map_or(line, |line| line.number);
                 text.cut.get_or_insert_with(|| trouble::lacking(&text.plan, id, &reader.places, last));
             }
+        }
+        if headless {
+            let missing = || format!("the plan is not whole: what stood above line {line} is missing");
+            text.cut.get_or_insert_with(missing);
         }
         texts.plans.push(text);
         texts.plans.extend(notify(false));
@@ -184,15 +197,22 @@ impl<'l> Reader<'l> {
         self.blank = false;
     }
 
+    /// Whether a line stands further out than those of the root; that of the root may have lost a blank.
+    fn outside(&self, indent: usize) -> bool {
+        indent <= self.root + 1
+    }
+
     /// A line of the plan that is no node.
     fn inside(&mut self, line: &'l Line<'l>, indent: usize, text: &'l str) {
         if let Some((at, _, lines)) = &mut self.advice
             && indent > *at
         {
+            self.lines.push(line);
             return lines.push(text);
         }
         self.end_advice();
-        if indent <= self.root && text.ends_with("Plan Advice:") {
+        if self.outside(indent) && text.ends_with("Plan Advice:") {
+            self.lines.push(line);
             self.close_to(0);
             self.behind = true;
             self.advice = Some((indent, text.trim_end_matches(':'), Vec::new()));
@@ -212,10 +232,12 @@ impl<'l> Reader<'l> {
             self.subplan = Some(name);
             return;
         }
-        // What an extension adds behind the plan stands below a header of its own.
-        if let Some(name) =
-            text.strip_suffix(':').filter(|_| self.behind && !self.blank && indent <= self.root)
+        // What an extension adds behind the plan stands below a header of its own, further out than any node's line.
+        let own = |name: &&str| property::split(name).is_none() && groups::Group::named(name, "").is_none();
+        if let Some(name) = text.strip_suffix(':').filter(own).filter(|_| !self.blank && self.outside(indent))
         {
+            self.close_to(0);
+            self.behind = true;
             self.lines.push(line);
             self.end_group(0);
             self.group = Some((indent, groups::Group::headed(name)));
@@ -232,7 +254,8 @@ impl<'l> Reader<'l> {
             self.odd |= value.bytes().filter(|byte| *byte == b'\'').count() % 2 == 1;
             return self.property(key, value, indent);
         }
-        if self.behind || self.blank || indent < self.root {
+        // What a fork adds behind the plan stands further in.
+        if self.blank || indent < self.root || (self.behind && self.outside(indent)) {
             self.odd |= !self.blank;
             self.over = true;
             return;
@@ -264,7 +287,7 @@ impl<'l> Reader<'l> {
     }
 
     fn node(&mut self, node: label::Label, indent: usize, text: &str) {
-        let column = if text.starts_with("->") { indent + 4 } else { indent };
+        let shift = if text.starts_with("->") { 4 } else { 0 };
         // No node stands inside a worker or a group.
         self.end_group(0);
         self.end_worker(0);
@@ -275,7 +298,7 @@ impl<'l> Reader<'l> {
             // No plan begins with an arrow: the line above it may be broken in two.
             self.odd |= text.starts_with("->");
             self.measured = has_figures(text);
-            self.root = column;
+            self.root = indent + shift;
             self.started = true;
         }
         let relationship = self.relationship();
@@ -287,6 +310,7 @@ impl<'l> Reader<'l> {
         if let Some(name) = self.subplan.take() {
             self.builder.scalar("Subplan Name", Scalar::Text(name.into()));
         }
+        let column = if self.by_arrow { indent } else { indent + shift };
         self.open.push(Open { column, kind: node.kind, plain_children: 0 });
     }
 
@@ -361,7 +385,7 @@ impl<'l> Reader<'l> {
             }
             return;
         }
-        if property::is_behind(key, indent, self.root) {
+        if self.outside(indent) && property::is_behind(key) {
             self.close_to(0);
             self.behind = true;
             match groups::Group::named(key, value) {
@@ -407,15 +431,33 @@ impl<'l> Reader<'l> {
     }
 }
 
+/// Reads a plan again whose children stand further in than its arrow, not than its text; `None` where that is no tree
+/// either.
+fn by_arrows(lines: &[&Line], read: &Plan) -> Option<Plan> {
+    let mut reader = Reader { by_arrow: true, ..Reader::default() };
+    for line in lines {
+        reader.line(line);
+    }
+    reader.close_to(0);
+    let plan = reader.builder.finish().ok().filter(|plan| arity::wrong(plan).is_none())?;
+    Some(with_statement(plan, read))
+}
+
+/// What stood above a plan that was read again.
+fn with_statement(plan: Plan, read: &Plan) -> Plan {
+    let (query_text, query_parameters) = (read.query_text.clone(), read.query_parameters.clone());
+    Plan { query_text, query_parameters, ..plan }
+}
+
 /// Reads a plan again, indented as its nodes demand.
-fn straightened(lines: &[Line], wrong: Option<arity::Wrong>, plan: &Plan, places: &[usize]) -> Result<Text> {
+fn straightened(lines: &[Line], wrong: Option<arity::Wrong>, read: &Plan, places: &[usize]) -> Result<Text> {
     let id = match wrong {
         Some(arity::Wrong::Many(id) | arity::Wrong::Few(id) | arity::Wrong::CutOff(id)) => id,
         None => 0,
     };
     let lost = || {
         let number = places.get(id).or(places.first()).copied().unwrap_or(1);
-        let kind = plan.nodes.get(id).map_or("this node", |node| node.kind.as_str());
+        let kind = read.nodes.get(id).map_or("this node", |node| node.kind.as_str());
         match lines.iter().find(|line| line.number == number).or(lines.first()) {
             Some(line) => error(
                 line,
@@ -437,7 +479,7 @@ fn straightened(lines: &[Line], wrong: Option<arity::Wrong>, plan: &Plan, places
         return Err(lost());
     };
     match arity::wrong(&plan) {
-        None => Ok(Text { plan, line, cut: None }),
+        None => Ok(Text { plan: with_statement(plan, read), line, cut: None }),
         Some(_) => Err(lost()),
     }
 }

@@ -24,8 +24,8 @@ pub(super) fn worker(key: &str) -> Option<u32> {
     key.strip_prefix("Worker ")?.parse().ok()
 }
 
-/// Whether a line speaks of the whole plan.
-pub(super) fn is_behind(key: &str, indent: usize, root: usize) -> bool {
+/// Whether a line with this key speaks of the whole plan, where it stands further out than any node's.
+pub(super) fn is_behind(key: &str) -> bool {
     const KEYS: &[&str] = &[
         "Planning",
         "Planning Time",
@@ -39,7 +39,7 @@ pub(super) fn is_behind(key: &str, indent: usize, root: usize) -> bool {
         "Serialization",
     ];
     let key = if key.starts_with("JIT") { "JIT" } else { key };
-    indent <= root && (KEYS.contains(&key) || key.starts_with("Trigger"))
+    KEYS.contains(&key) || key.starts_with("Trigger")
 }
 
 /// Whether a plan may hold a line with this key.

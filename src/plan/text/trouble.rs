@@ -3,7 +3,7 @@
 //! Refuses to guess at a plan: it tells what there is instead.
 
 use super::super::Plan;
-use super::super::paste::{Line, error};
+use super::super::paste::{Line, error, is_noise};
 use super::arity;
 use super::label::open_figures;
 use crate::error::{Error, Kind};
@@ -17,7 +17,11 @@ pub(super) fn truncated(text: &str) -> Option<&'static str> {
 pub(in crate::plan) fn nothing(lines: &[Line]) -> Error {
     let filled = |line: &&Line| !line.text.trim().is_empty();
     let help = "paste what EXPLAIN printed, from its first line on: text, JSON, YAML or XML";
-    match lines.iter().find(filled) {
+    let telling = |line: &&Line| filled(line) && !is_noise(&line.text);
+    match lines.iter().find(telling) {
+        None if lines.iter().any(|line| filled(&line)) => Error::new(Kind::Input, "read the plan")
+            .because("there is nothing below its title: the server had no plan to print")
+            .help("CREATE TABLE IF NOT EXISTS has none where the table is there already"),
         Some(first) => {
             let foreign = |line: &&Line| {
                 let cost = line.text.find("(cost=").map(|at| &line.text[at..]);
@@ -38,7 +42,7 @@ pub(in crate::plan) fn nothing(lines: &[Line]) -> Error {
 fn looks_like(text: &str) -> Option<(&'static str, &'static str)> {
     const STATEMENTS: &[&str] =
         &["SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "EXECUTE"];
-    let word = text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+    let word = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
     let is = |words: &[&str]| words.iter().any(|other| other.eq_ignore_ascii_case(word));
     if is(STATEMENTS) {
         let help = "let pgproof run it: pgproof explain -f FILE; or paste what EXPLAIN (ANALYZE, BUFFERS) prints for it";
@@ -56,6 +60,15 @@ fn looks_like(text: &str) -> Option<(&'static str, &'static str)> {
         ));
     }
     None
+}
+
+/// The error for a plan that begins with an arrow, and has several of them side by side.
+pub(super) fn headless(lines: &[&Line]) -> Error {
+    match lines.first() {
+        Some(line) => error(line, "no plan begins with an arrow: its first line is missing above this one")
+            .help("paste it from its first line on"),
+        None => nothing(&[]),
+    }
 }
 
 /// The error for a node with more inputs than it can have: the indentation is not the server's.

@@ -88,6 +88,7 @@ SELECT pg_catalog.json_build_object(
         SELECT pg_catalog.json_build_object('schema', rn.nspname, 'name', r.relname)
         FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
         WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) END,
+      'partition_key', CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END,
       'partitions', CASE WHEN c.relkind = 'p' THEN (
         SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('schema', pn.nspname, 'name', p.relname,
             'partitioned', NOT t.isleaf, 'parent', parent.relname, 'taken_names', (

@@ -11,6 +11,9 @@ SELECT pg_catalog.json_build_object(
       'maintenance_work_mem', 'max_connections', 'plan_cache_mode', 'default_statistics_target']) AS name,
       LATERAL pg_catalog.current_setting(name, true) AS value
     WHERE value IS NOT NULL),
+  'extensions', (SELECT COALESCE(pg_catalog.json_object_agg(e.extname,
+      pg_catalog.json_build_object('version', e.extversion, 'schema', n.nspname)), '{}')
+    FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace),
   'hypopg', (SELECT pg_catalog.json_build_object('version', e.extversion, 'schema', n.nspname)
     FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
     WHERE e.extname = 'hypopg'),

@@ -4,14 +4,18 @@
 
 mod disjunction;
 mod distinct;
+mod hidden;
 pub mod keyset;
 mod not_in;
 pub mod sample;
+pub mod sargable;
 mod scope;
 mod subqueries;
+pub mod uncast;
 
 pub use disjunction::or_to_union;
 pub use distinct::distinct_join_to_exists;
+pub use hidden::{Hidden, Sargable};
 pub use not_in::not_in_to_not_exists;
 pub use scope::{Known, Rewritten, Table, TableColumn};
 pub use subqueries::subqueries_to_joins;

@@ -1,0 +1,77 @@
+//! A function of a column is compared, and so no index on the column can be searched.
+//!
+//! Refuses to offer an index for what depends on a session's settings: the server would refuse it too.
+
+use super::hidden::{HiddenTest, THRESHOLDS, discarding, hidden_test, searches};
+use super::{Spec, Tuning};
+use crate::catalog::Relation;
+use crate::context::PlanContext;
+use crate::finding::{Finding, Remedy};
+use crate::sql::condition::{Comparison, Operand, Shape};
+use crate::sql::rewrite::sargable;
+use crate::sql::volatility::{TypeKind, type_kind};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "function-hides-index",
+    summary: "a filter compares a function of a column, which no index on the column can search",
+    thresholds: THRESHOLDS,
+    page: include_str!("../../rules/function-hides-index.md"),
+    of_estimates: true,
+    check,
+};
+
+fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
+    let found = discarding(ctx, tuning).into_iter().filter_map(|discarding| {
+        let scan = discarding.scan.first();
+        let test = hidden_test(ctx, tuning, scan, hides)?;
+        let columns = test.columns();
+        let reason = match test.index {
+            Some(index) => format!("{} is sorted by {columns}, not by {}", index.name, test.operand.text),
+            None => format!("an index on {columns} would be sorted by {columns}, not by {}", test.operand.text),
+        };
+        let mut found = discarding.finding(&SPEC, ctx, &test.operand.text, &reason);
+        found.index = test.index.map(|index| index.name.clone());
+        let rewritten = test
+            .hidden(ctx, scan)
+            .zip(ctx.parsed)
+            .and_then(|(hidden, parsed)| sargable::rewrite(parsed, &hidden, &test.operand.text))
+            // Where nothing is indexed yet, an index on the expression needs no change of the statement.
+            .filter(|_| test.index.is_some() || !test.indexable(ctx));
+        found.help = help(ctx, &test, rewritten.is_some());
+        found.remedies = match rewritten {
+            Some(rewritten) => vec![Remedy::Rewrite(test.remedy(rewritten))],
+            None if test.indexable(ctx) => vec![Remedy::Index { scan: scan.id, join: None }],
+            None => Vec::new(),
+        };
+        Some(found)
+    });
+    found.collect()
+}
+
+/// A function or operator over columns; a cast to a date cuts off the time, as a function does.
+fn hides(_: Option<&Relation>, operand: &Operand, comparison: &Comparison) -> bool {
+    let function = match &operand.shape {
+        Shape::Expression => true,
+        Shape::CastColumn(to) => [TypeKind::Date, TypeKind::Time].contains(&type_kind(to)),
+        _ => false,
+    };
+    function && searches(comparison)
+}
+
+fn help(ctx: &PlanContext, test: &HiddenTest, rewritten: bool) -> String {
+    let (columns, expression) = (test.columns(), &test.operand.text);
+    match (rewritten, test.index) {
+        (true, Some(index)) => format!("compare {columns} itself with values: {} finds them", index.name),
+        (true, None) => {
+            format!("compare {columns} itself with values, which an index on it can then find")
+        }
+        (false, _) if test.indexable(ctx) => format!("an index on the expression {expression} can be searched"),
+        (false, _) if test.immutable(ctx) => {
+            format!("compare {columns} itself, or index {expression} and ANALYZE, so that the planner knows its values")
+        }
+        (false, _) if test.relation.is_none() => {
+            format!("compare {columns} itself, or index {expression} if it is immutable")
+        }
+        (false, _) => format!("compare {columns} itself: {expression} is not immutable, so that no index can hold it"),
+    }
+}
