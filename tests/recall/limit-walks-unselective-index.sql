@@ -1,6 +1,6 @@
 CREATE TABLE tickets (id bigint PRIMARY KEY, opened timestamptz NOT NULL, state varchar(10), owner uuid, score numeric);
 INSERT INTO tickets SELECT i, timestamptz '2025-01-01 00:00+00' + i * interval '5 minutes', CASE WHEN i < 8000 THEN 'lost' ELSE 'done' END,
-  md5((CASE WHEN i < 4000 THEN 1 ELSE i % 500 + 10 END)::text)::uuid, i % 1000 / 10.0
+  md5((CASE WHEN i < 400 THEN 1 ELSE i % 500 + 10 END)::text)::uuid, i % 1000 / 10.0
 FROM generate_series(1, 200000) i;
 CREATE INDEX tickets_opened ON tickets (opened);
 CREATE VIEW lost AS SELECT id AS ticket, opened AS since FROM tickets WHERE state = 'lost';

@@ -1,16 +1,16 @@
 CREATE TABLE devices (serial uuid PRIMARY KEY, model varchar(40), firmware text);
-INSERT INTO devices SELECT md5(i::text)::uuid, 'Model ' || i % 90, 'firmware build number ' || i FROM generate_series(1, 60000) i;
+INSERT INTO devices SELECT md5(i::text)::uuid, 'Model ' || i % 90, 'firmware build number ' || i FROM generate_series(1, 100000) i;
 CREATE TABLE pings (serial uuid, at timestamptz, once bigint);
-INSERT INTO pings SELECT md5((i % 15000 + 1)::text)::uuid, timestamptz '2026-01-01 00:00+00' + i * interval '1 second', i FROM generate_series(1, 60000) i;
+INSERT INTO pings SELECT md5((i % 15000 + 1)::text)::uuid, timestamptz '2026-01-01 00:00+00' + i * interval '1 second', i FROM generate_series(1, 100000) i;
 CREATE TABLE "Members" ("No" bigint PRIMARY KEY, "Mail" text);
-INSERT INTO "Members" SELECT i, 'member.number' || i || '@example.org' FROM generate_series(1, 60000) i;
+INSERT INTO "Members" SELECT i, 'member.number' || i || '@example.org' FROM generate_series(1, 100000) i;
 ALTER TABLE pings ALTER once SET (n_distinct = 500);
 CREATE TABLE plays (song numeric, day date) PARTITION BY RANGE (day);
 CREATE TABLE plays_1 PARTITION OF plays FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 CREATE TABLE plays_2 PARTITION OF plays FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
-INSERT INTO plays SELECT i % 15000 + 1, date '2026-01-01' + i / 1200 FROM generate_series(1, 60000) i;
+INSERT INTO plays SELECT i % 15000 + 1, date '2026-01-01' + i / 2000 FROM generate_series(1, 100000) i;
 CREATE TABLE songs (id numeric PRIMARY KEY, title varchar(80));
-INSERT INTO songs SELECT i, 'A song with the number ' || i FROM generate_series(1, 60000) i;
+INSERT INTO songs SELECT i, 'A song with the number ' || i FROM generate_series(1, 100000) i;
 CREATE VIEW pinged AS SELECT p.at, d.firmware FROM pings p LEFT JOIN devices d ON d.serial = p.serial;
 ANALYZE;
 -- variant: a uuid behind aliases

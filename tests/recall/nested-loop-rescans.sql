@@ -15,7 +15,7 @@ ANALYZE;
 -- variant: a range of times
 SELECT w.id, count(a.raised) FROM windows AS w LEFT JOIN alarms AS a ON a.raised >= w.opens AND a.raised < w.closes GROUP BY w.id;
 -- variant: a range of numbers that each sensor may show
-SELECT s.name, a.raised FROM sensors s JOIN alarms a ON a.level >= lower(s.limits) AND a.level < upper(s.limits);
+SELECT s.name, a.raised FROM sensors s LEFT JOIN alarms a ON a.level >= lower(s.limits) AND a.level < upper(s.limits);
 -- variant: a view with BETWEEN
 SELECT v.number, a.sensor FROM open_windows v LEFT JOIN alarms a ON a.raised BETWEEN v."From" AND v."To";
 -- variant: partitions with quoted names, by parameter

@@ -27,7 +27,7 @@ SELECT count(*) FROM subscribers WHERE mail NOT IN (SELECT address FROM hard);
 -- param: 2026-02-25
 -- remedy: asking
 SELECT "Row" FROM "Seats" WHERE "Seat" NOT IN (SELECT x."Seat" FROM "Sold" x WHERE x."Day" < $1) ORDER BY "Row";
--- variant: <> ALL in a CTE
+-- variant: <> ALL
 -- setting: work_mem=64kB
 -- remedy: asking
-WITH fine AS (SELECT mail FROM subscribers WHERE since > '2024-02-01' AND mail <> ALL (SELECT mail FROM bounced WHERE code < 4)) SELECT count(*) FROM fine;
+SELECT since, mail FROM subscribers s WHERE since > '2024-02-01' AND mail <> ALL (SELECT mail FROM bounced WHERE code < 4);

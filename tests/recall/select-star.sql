@@ -9,24 +9,24 @@ INSERT INTO "Notes" SELECT date '2026-01-01' + i % 59, 'author ' || i::bigint * 
 ANALYZE;
 -- variant: sorted by time behind an alias
 -- setting: work_mem=1MB
--- remedy: asking
+-- remedy: none
 SELECT l.* FROM letters AS l ORDER BY l.written DESC;
 -- variant: a view
 -- setting: work_mem=1MB
--- remedy: asking
+-- remedy: none
 SELECT * FROM post WHERE letter < 'f0000000-0000-0000-0000-000000000000' ORDER BY letter;
 -- variant: partitions with quoted names
 -- setting: work_mem=1MB
--- remedy: asking
+-- remedy: none
 SELECT "Notes".* FROM "Notes" ORDER BY "Author";
 -- variant: a hash table of letters and their answers
 -- setting: work_mem=1MB
 -- setting: enable_mergejoin=off
 -- setting: enable_nestloop=off
--- remedy: asking
+-- remedy: none
 SELECT * FROM letters a JOIN letters b ON b.answer_to = a.id;
 -- variant: a parameter and a window
 -- setting: work_mem=1MB
 -- param: 2026-01-05
--- remedy: asking
+-- remedy: none
 SELECT *, row_number() OVER (PARTITION BY n."Author" ORDER BY n."Day") FROM "Notes" n WHERE n."Day" > $1;

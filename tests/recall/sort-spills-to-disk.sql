@@ -9,24 +9,24 @@ CREATE TABLE "Sensor Log 1" PARTITION OF "Sensor Log" FOR VALUES IN (2, 3);
 INSERT INTO "Sensor Log" SELECT i % 4, date '2025-01-01' + i % 365, sin(i), repeat('raw ', 120) FROM generate_series(1, 50000) i;
 ANALYZE;
 -- variant: a uuid under another name
--- setting: work_mem=1MB
+-- setting: work_mem=256kB
 -- remedy: asking
 SELECT s.tracking AS code, s.label FROM shipments AS s ORDER BY code;
 -- variant: a view, a numeric downwards
--- setting: work_mem=1MB
+-- setting: work_mem=256kB
 -- remedy: asking
 SELECT kg, code, label FROM heavy ORDER BY kg DESC NULLS LAST, code;
 -- variant: partitions with quoted names
--- setting: work_mem=2MB
+-- setting: work_mem=256kB
 -- remedy: asking
 SELECT l."Sensor", l."Raw" FROM "Sensor Log" l ORDER BY l."Value";
 -- variant: a window in a CTE
--- setting: work_mem=1MB
+-- setting: work_mem=256kB
 -- remedy: asking
 WITH ranked AS (SELECT label, rank() OVER (PARTITION BY carrier ORDER BY shipped DESC) AS place FROM shipments)
 SELECT label FROM ranked WHERE place <= 3;
 -- variant: DISTINCT ON and a parameter
--- setting: work_mem=1MB
+-- setting: work_mem=256kB
 -- param: 12.50
 -- remedy: asking
 SELECT DISTINCT ON (weight) weight, tracking, label FROM shipments WHERE weight > $1 ORDER BY weight, shipped DESC;

@@ -30,4 +30,4 @@ SELECT r."Depot", (SELECT count(*) FROM "Stops" s WHERE s."Route" = r."Code") AS
 -- variant: probes of an index that read everything
 -- setting: enable_bitmapscan=off
 -- remedy: asking
-SELECT a.owner, (SELECT sum(m.amount) FROM moves m WHERE m.account = a.no) AS sum FROM accounts a;
+SELECT a.owner, (SELECT max(m.moved) FROM moves m WHERE m.account = a.no) AS latest FROM accounts a;
