@@ -113,9 +113,14 @@ impl Names {
         self.names.contains_key(&(class.space(), original.to_owned()))
     }
 
-    /// A literal in place of the quoted one: `'s1'`.
+    /// A literal in place of the quoted one: `'s1'`. A wildcard at an end of it stays: a pattern that begins with one is
+    /// read in another way than one that does not.
     pub(super) fn literal(&mut self, original: &str) -> String {
-        format!("'s{}'", nth(&mut self.literals, original))
+        let inner = original.trim_matches('\'');
+        let first =
+            inner.chars().next().filter(|c| ['%', '_'].contains(c)).map_or(String::new(), String::from);
+        let last = if inner.len() > 1 && inner.ends_with('%') { "%" } else { "" };
+        format!("'{first}s{}{last}'", nth(&mut self.literals, original))
     }
 
     /// A number in place of the literal one: the same for the same spelling, whole where it was.

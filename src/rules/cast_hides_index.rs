@@ -2,7 +2,7 @@
 //!
 //! Refuses to judge types it does not know: a cast between a domain and its base changes nothing.
 
-use super::hidden::{HiddenTest, THRESHOLDS, discarding, hidden_test, searches};
+use super::hidden::{HiddenTest, THRESHOLDS, discarding, hidden_test, remedy, searches};
 use super::support::{by_table, rescanning_loop};
 use super::{Spec, Tuning};
 use crate::catalog::Relation;
@@ -26,15 +26,15 @@ fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
     let filtered = discarding(ctx, tuning).into_iter().filter_map(|discarding| {
         let scan = discarding.scan.first();
         let test = hidden_test(ctx, tuning, scan, hides)?;
-        let rewritten = test
-            .hidden(ctx, scan)
-            .zip(ctx.parsed)
-            .and_then(|(hidden, parsed)| uncast::rewrite(parsed, &hidden, cast(&test.operand)?));
+        let rewritten = test.hidden(ctx, scan).zip(ctx.parsed).and_then(|(hidden, parsed)| {
+            let rewritten = uncast::rewrite(parsed, &hidden, cast(&test.operand)?)?;
+            remedy(test.relation?, hidden.column, rewritten)
+        });
         let mut found = discarding.finding(&SPEC, ctx, &test.operand.text, &reason(&test));
         found.index = test.index.map(|index| index.name.clone());
         found.help = help(ctx, &test, rewritten.is_some());
         found.remedies = match rewritten {
-            Some(rewritten) => vec![Remedy::Rewrite(test.remedy(rewritten))],
+            Some(rewritten) => vec![Remedy::Rewrite(rewritten)],
             None if test.indexable(ctx) => vec![Remedy::Index { scan: scan.id, join: None }],
             None => Vec::new(),
         };

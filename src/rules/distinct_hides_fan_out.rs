@@ -8,7 +8,7 @@ use super::{Spec, Threshold, Tuning};
 use crate::context::{NEAR, PlanContext};
 use crate::finding::{Evidence, Finding};
 use crate::plan::{Node, Relationship};
-use crate::sql::condition::{Shape, sort_key};
+use crate::sql::condition::{Operand, sort_key};
 use crate::sql::rewrite::distinct_join_to_exists;
 use crate::units::Millis;
 use crate::words::{counted, duration};
@@ -49,14 +49,13 @@ fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
 
 /// A node that throws duplicates away and computes nothing of them.
 fn distinct(node: &Node) -> bool {
-    let detail = &node.detail;
-    let column = |text: &String| {
-        detail.group_key.contains(text) || sort_key(text).operand.shape == Shape::Column
-    };
+    let keys: Vec<Operand> = node.detail.group_key.iter().map(|key| sort_key(key).operand).collect();
     match node.kind.as_str() {
         "Unique" => true,
+        // Without VERBOSE an aggregate does not say what it computes.
         "Aggregate" => {
-            !detail.group_key.is_empty() && !detail.output.is_empty() && detail.output.iter().all(column)
+            let output = &node.detail.output;
+            !output.is_empty() && output.iter().all(|text| keys.contains(&sort_key(text).operand))
         }
         _ => false,
     }
@@ -71,7 +70,7 @@ fn hidden(ctx: &PlanContext, tuning: &Tuning, node: &Node, told: &mut BTreeSet<u
             break;
         }
         told.insert(below.id);
-        time = time + ctx.self_time(below.id)?;
+        time += ctx.self_time(below.id)?;
         below = ctx.children(below.id).next()?;
     }
     let (join, kept, other) = fan_out(ctx, below, &used, &mut time)?;
@@ -89,7 +88,10 @@ fn hidden(ctx: &PlanContext, tuning: &Tuning, node: &Node, told: &mut BTreeSet<u
         rows = crate::words::count(rows)
     );
     found.why = format!("{} go into joining, sorting or hashing copies: nothing of {other} is selected", duration(time));
-    found.help = format!("EXISTS asks whether there is a row of {other}, and makes no copies");
+    found.help = match join.detail.join_type.as_deref() {
+        Some("Inner") => format!("EXISTS asks whether there is a row of {other}, and makes no copies"),
+        _ => format!("leave {other} out: an outer join neither adds what is selected nor takes it away"),
+    };
     found.evidence = vec![
         Evidence::data("rows joined", joined, "rows"),
         Evidence::data("rows before the join", kept, "rows"),
@@ -120,10 +122,10 @@ fn fan_out<'a>(
 ) -> Option<(&'a Node, f64, String)> {
     let mut join = top;
     for _ in 0..NEAR {
-        if !JOINS.contains(&join.kind.as_str()) || join.detail.join_type.as_deref() != Some("Inner") {
+        if !JOINS.contains(&join.kind.as_str()) {
             return None;
         }
-        *time = *time + ctx.self_time(join.id)?;
+        *time += ctx.self_time(join.id)?;
         let mut sides = ctx.children(join.id).filter(|n| n.relationship != Relationship::SubPlan);
         let (outer, inner) = (sides.next()?, sides.next()?);
         let (of_outer, of_inner) = (unselected(ctx, outer, used)?, unselected(ctx, inner, used)?);
@@ -161,7 +163,7 @@ fn unselected(ctx: &PlanContext, side: &Node, used: &BTreeSet<String>) -> Option
 }
 
 fn through<'a>(ctx: &PlanContext<'a>, side: &'a Node) -> &'a Node {
-    let passes = ["Hash", "Sort", "Materialize"].contains(&side.kind.as_str());
+    let passes = ["Hash", "Sort", "Materialize", "Memoize"].contains(&side.kind.as_str());
     ctx.children(side.id).next().filter(|_| passes).unwrap_or(side)
 }
 

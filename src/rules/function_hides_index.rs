@@ -2,7 +2,7 @@
 //!
 //! Refuses to offer an index for what depends on a session's settings: the server would refuse it too.
 
-use super::hidden::{HiddenTest, THRESHOLDS, discarding, hidden_test, searches};
+use super::hidden::{HiddenTest, THRESHOLDS, discarding, hidden_test, remedy, searches};
 use super::{Spec, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
@@ -31,15 +31,15 @@ fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
         };
         let mut found = discarding.finding(&SPEC, ctx, &test.operand.text, &reason);
         found.index = test.index.map(|index| index.name.clone());
-        let rewritten = test
-            .hidden(ctx, scan)
-            .zip(ctx.parsed)
-            .and_then(|(hidden, parsed)| sargable::rewrite(parsed, &hidden, &test.operand.text))
+        let rewritten = test.hidden(ctx, scan).zip(ctx.parsed).and_then(|(hidden, parsed)| {
+            let rewritten = sargable::rewrite(parsed, &hidden, &test.operand.text)?;
+            remedy(test.relation?, hidden.column, rewritten)
+        })
             // Where nothing is indexed yet, an index on the expression needs no change of the statement.
             .filter(|_| test.index.is_some() || !test.indexable(ctx));
         found.help = help(ctx, &test, rewritten.is_some());
         found.remedies = match rewritten {
-            Some(rewritten) => vec![Remedy::Rewrite(test.remedy(rewritten))],
+            Some(rewritten) => vec![Remedy::Rewrite(rewritten)],
             None if test.indexable(ctx) => vec![Remedy::Index { scan: scan.id, join: None }],
             None => Vec::new(),
         };

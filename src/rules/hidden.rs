@@ -9,6 +9,7 @@ use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Rewrite};
 use crate::plan::Node;
 use crate::sql::condition::{Comparison, Condition, Operand, Shape, Test, condition};
+use crate::sql::ident::quote;
 use crate::sql::rewrite::{Hidden, Sargable};
 use crate::sql::volatility::{immutable, type_kind};
 use crate::units::Millis;
@@ -176,7 +177,8 @@ pub(super) fn hidden_test<'a>(
         let index = relation.and_then(|r| leading(r, operand));
         Some(HiddenTest { operand: operand.clone(), comparison, value: value.clone(), relation, index })
     };
-    let found: Vec<HiddenTest> = tests.iter().filter_map(hidden).collect();
+    let mut found: Vec<HiddenTest> = tests.iter().filter_map(hidden).collect();
+    found.sort_by_key(|test| test.index.is_none());
     let searchable = |t: &Test| t.left.shape == Shape::Column && searches(&t.comparison);
     let selective = |t: &Test| {
         let column = t.left.column().zip(relation).and_then(|(c, r)| Some((r.column(&c.name)?, r.rows?)));
@@ -282,20 +284,27 @@ impl<'a> HiddenTest<'a> {
 
     /// The names of the operand's columns, as people write them.
     pub(super) fn columns(&self) -> String {
-        let names: Vec<String> =
-            self.operand.columns.iter().map(|c| crate::sql::ident::quote(&c.name)).collect();
+        let names: Vec<String> = self.operand.columns.iter().map(|c| quote(&c.name)).collect();
         names.join(" and ")
     }
+}
 
-    /// A rewritten statement as a remedy. A name that is not the table's has come from a view or a subquery.
-    pub(super) fn remedy(&self, rewritten: Sargable) -> Rewrite {
-        let mut to_check = rewritten.to_check;
-        if let (Some(name), Some(relation)) = (rewritten.renamed, self.relation) {
-            let name = crate::sql::ident::quote(&name);
-            to_check.push(format!("{name} is the column {} of {}", self.columns(), relation.qualified()));
+/// A rewritten statement as a remedy for a test of `column`. Another name for it has come from a view or a subquery; where
+/// the table has a column of that name, it is that one's test that was written anew, and no remedy.
+pub(super) fn remedy(relation: &Relation, column: &str, rewritten: Sargable) -> Option<Rewrite> {
+    let mut to_check = rewritten.to_check;
+    if let Some(name) = rewritten.renamed {
+        if relation.column(&name).is_some() {
+            return None;
         }
-        Rewrite { sql: rewritten.sql, to_check }
+        to_check.push(format!(
+            "{} is the column {} of {}",
+            quote(&name),
+            quote(column),
+            relation.qualified()
+        ));
     }
+    Some(Rewrite { sql: rewritten.sql, to_check })
 }
 
 /// The tests of an OR count too: every test of a scan, in whatever combination.

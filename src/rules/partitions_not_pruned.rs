@@ -2,7 +2,7 @@
 //!
 //! Refuses to blame a range of the partition key that is as wide as the partitions read.
 
-use super::hidden::all_tests;
+use super::hidden::{all_tests, remedy};
 use super::support::{TableScan, by_table};
 use super::{Spec, Threshold, Tuning};
 use crate::catalog::{Column, Relation};
@@ -171,9 +171,5 @@ fn rewritten(ctx: &PlanContext, scan: &TableScan, root: &Relation, operand: &Ope
         Shape::CastColumn(to) => uncast::rewrite(parsed, &hidden, to),
         _ => None,
     })?;
-    let mut to_check = rewritten.to_check;
-    if let Some(name) = rewritten.renamed {
-        to_check.push(format!("{} is the column {} of {}", quote(&name), quote(&column.name), root.qualified()));
-    }
-    Some(Rewrite { sql: rewritten.sql, to_check })
+    remedy(root, &column.name, rewritten)
 }

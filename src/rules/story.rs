@@ -69,6 +69,7 @@ const EXPLAINS: &[(&str, &str, Seen)] = &[
     ("index-scan-discards-rows", "many-blocks-per-row", Seen::Here),
     ("many-blocks-per-row", "reads-dominate", Seen::Here),
     ("subplan-per-row", "reads-dominate", Seen::Below),
+    ("subplan-per-row", "many-blocks-per-row", Seen::Below),
     // The columns that a star carries along are what did not fit.
     ("select-star", "sort-spills-to-disk", Seen::Here),
     ("select-star", "hash-spills-to-disk", Seen::Here),
@@ -76,8 +77,10 @@ const EXPLAINS: &[(&str, &str, Seen)] = &[
     ("result-set-unbounded", "select-star", Seen::Anywhere),
 ];
 
-/// Causes whose rewrite or setting changes what the scan is asked: an index of a symptom was made for what it was.
-const REWRITES: &[&str] = &["function-hides-index", "cast-hides-index", "partitions-not-pruned"];
+/// Causes whose rewrite or setting changes what the nodes are asked: an index or memory for what they were asked is no
+/// longer wanted.
+const REWRITES: &[&str] =
+    &["function-hides-index", "cast-hides-index", "not-in-subquery", "partitions-not-pruned"];
 
 /// Merges findings of one plan that tell one story. The cause keeps its words; it can recover at least what its
 /// symptoms could, and their remedies stand behind its own.
@@ -107,7 +110,7 @@ pub(super) fn merge(ctx: &PlanContext, mut findings: Vec<Finding>) -> Vec<Findin
                 .iter()
                 .any(|remedy| matches!(remedy, Remedy::Rewrite(_) | Remedy::Setting { .. }));
         for remedy in symptom.remedies {
-            let useless = rewritten && matches!(remedy, Remedy::Index { .. });
+            let useless = rewritten && matches!(remedy, Remedy::Index { .. } | Remedy::WorkMem { .. });
             if !useless && !told.remedies.contains(&remedy) {
                 told.remedies.push(remedy);
             }

@@ -99,8 +99,8 @@ fn repeated(ctx: &PlanContext, tuning: &Tuning, subplan: &Node) -> Option<Findin
         Evidence::timing("time in the subquery", time.0, "ms"),
     ];
     found.remedies = rewrite.into_iter().collect();
-    let filtered = whole.iter().filter(|n| n.kind == "Seq Scan" && n.detail.filter.is_some());
-    found.remedies.extend(filtered.map(|scan| Remedy::Index { scan: scan.id, join: None }));
+    let tables = whole.iter().filter(|n| n.kind == "Seq Scan");
+    found.remedies.extend(tables.map(|scan| Remedy::Index { scan: scan.id, join: None }));
     Some(found)
 }
 

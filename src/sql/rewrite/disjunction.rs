@@ -74,7 +74,7 @@ pub fn or_to_union(parsed: &Parsed, known: Known) -> Option<Rewritten> {
             right: Box::new(right),
         }
     })?;
-    query.body = Box::new(body);
+    *query.body = body;
     query.order_by = order;
     Some(Rewritten { sql: statement.to_string(), to_check })
 }

@@ -1,6 +1,6 @@
 //! DISTINCT over a join with a table of which nothing is selected, as EXISTS of that table.
 //!
-//! Refuses outer joins. DISTINCT stays, unless a key of what is left is among the selected columns.
+//! A LEFT JOIN with such a table is left out. Refuses other outer joins. DISTINCT stays, unless a key of what is left is among the selected columns.
 
 use super::scope::{
     Known, Rewritten, Scope, all_of, asks_subquery, column_name, conjuncts, gathers, limit_check,
@@ -18,19 +18,33 @@ pub fn distinct_join_to_exists(parsed: &Parsed, known: Known) -> Option<Rewritte
     let mut statement = parsed.statement.clone();
     let Statement::Query(query) = &mut statement else { return None };
     let to_check = limit_check(query).into_iter().collect();
-    let SetExpr::Select(select) = query.body.as_ref() else { return None };
-    let scope = Scope::of(&select.from, known)?;
+    let order = ordered(query)?;
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
     let selected = selected(select)?;
     if !distinct(select, &selected) {
         return None;
     }
+    let whole = Scope::of(&select.from, known)?;
+    let wanted: Vec<&Expr> = selected.iter().chain(&order).collect();
+    let left_out = leave_out(select, &whole, &wanted)?;
+    let scope = Scope::of(&select.from, known)?;
     let mut used = BTreeSet::new();
-    for expr in selected.iter().chain(&ordered(query)?) {
+    for expr in wanted {
         used.extend(scope.reads(expr)?);
     }
     let unused = |source: &usize| !used.contains(source);
-    if used.is_empty() || !(0..scope.sources.len()).any(|source| unused(&source)) {
+    if used.is_empty() {
         return None;
+    }
+    let keyed = used.iter().all(|&source| keyed(&scope, source, &selected));
+    let distinct = (!keyed).then_some(Distinct::Distinct);
+    if !(0..scope.sources.len()).any(|source| unused(&source)) {
+        if left_out == 0 {
+            return None;
+        }
+        select.distinct = distinct;
+        select.group_by = GroupByExpr::Expressions(Vec::new(), Vec::new());
+        return Some(Rewritten { sql: statement.to_string(), to_check });
     }
     let (tables, conditions) = flat(&select.from)?;
     let conditions = conditions.into_iter().chain(select.selection.iter().flat_map(conjuncts));
@@ -46,15 +60,53 @@ pub fn distinct_join_to_exists(parsed: &Parsed, known: Known) -> Option<Rewritte
         tables.iter().enumerate().filter(|(n, _)| wanted(n)).map(|(_, table)| table.clone()).collect()
     };
     let exists = exists(list(&unused), within)?;
-    let mut made = (**select).clone();
+    let mut made = Select::clone(select);
     made.from = joined(list(&|n| used.contains(n)), &mut outside, &scope, &used)?;
     outside.push(exists);
     made.selection = all_of(outside);
     made.group_by = GroupByExpr::Expressions(Vec::new(), Vec::new());
-    let keyed = used.iter().all(|&source| keyed(&scope, source, &selected));
-    made.distinct = (!keyed).then_some(Distinct::Distinct);
-    query.body = Box::new(SetExpr::Select(Box::new(made)));
+    made.distinct = distinct;
+    **select = made;
     Some(Rewritten { sql: statement.to_string(), to_check })
+}
+
+/// Takes out the LEFT JOINs with tables that nothing reads but their own conditions, and counts them.
+fn leave_out(select: &mut Select, scope: &Scope, wanted: &[&Expr]) -> Option<usize> {
+    let mut conditions: Vec<(usize, Expr)> = Vec::new();
+    let mut lefts = Vec::new();
+    let mut source = 0;
+    for (item, tables) in select.from.iter().enumerate() {
+        for (n, join) in tables.joins.iter().enumerate() {
+            source += 1;
+            let (JoinOperator::Join(on)
+            | JoinOperator::Inner(on)
+            | JoinOperator::CrossJoin(on)
+            | JoinOperator::Left(on)
+            | JoinOperator::LeftOuter(on)) = &join.join_operator
+            else {
+                return None;
+            };
+            if let JoinConstraint::On(on) = on {
+                conditions.push((source, on.clone()));
+            }
+            if matches!(join.join_operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_)) {
+                lefts.push((source, item, n));
+            }
+        }
+        source += 1;
+    }
+    let mut read = BTreeSet::new();
+    for expr in wanted.iter().copied().chain(&select.selection) {
+        read.extend(scope.reads(expr)?);
+    }
+    for (own, on) in &conditions {
+        read.extend(scope.reads(on)?.into_iter().filter(|table| table != own));
+    }
+    lefts.retain(|(source, ..)| !read.contains(source));
+    for (_, item, n) in lefts.iter().rev() {
+        select.from[*item].joins.remove(*n);
+    }
+    Some(lefts.len())
 }
 
 /// The selected expressions; `None` where `*` stands among them.
@@ -194,7 +246,18 @@ mod tests {
                 "SELECT u.name, c.city FROM orders o JOIN users u ON o.user_id = u.id JOIN cities c ON c.id = u.city_id JOIN items i ON i.order_id = o.id GROUP BY u.name, c.city",
                 "SELECT DISTINCT u.name, c.city FROM users u JOIN cities c ON c.id = u.city_id WHERE EXISTS (SELECT 1 FROM orders o, items i WHERE o.user_id = u.id AND i.order_id = o.id)",
             ),
-            ("SELECT DISTINCT u.id FROM users u LEFT JOIN orders o ON o.user_id = u.id", ""),
+            (
+                "SELECT DISTINCT u.id FROM users u LEFT JOIN orders o ON o.user_id = u.id",
+                "SELECT u.id FROM users u",
+            ),
+            (
+                "SELECT DISTINCT u.name FROM users u LEFT JOIN orders o ON o.user_id = u.id JOIN cities c ON c.id = u.city_id",
+                "SELECT DISTINCT u.name FROM users u WHERE EXISTS (SELECT 1 FROM cities c WHERE c.id = u.city_id)",
+            ),
+            (
+                "SELECT DISTINCT u.id FROM users u LEFT JOIN orders o ON o.user_id = u.id WHERE o.id IS NULL",
+                "",
+            ),
             ("SELECT DISTINCT u.id, o.id FROM users u JOIN orders o ON o.user_id = u.id", ""),
             ("SELECT u.id, count(*) FROM users u JOIN orders o ON o.user_id = u.id GROUP BY u.id", ""),
             ("SELECT u.id FROM users u JOIN orders o ON o.user_id = u.id", ""),

@@ -1,4 +1,4 @@
-//! The files of variants: `tests/recall/<rule>.sql`, a setup and statements, each under a heading of comments.
+//! The files of variants: `benches/recall/<rule>.sql`, a setup and statements, each under a heading of comments.
 //!
 //! ```sql
 //! CREATE TABLE …;            -- everything before the first heading is the setup
@@ -50,7 +50,7 @@ impl Variant {
 
 /// Every file's variants, by rule.
 pub fn sets() -> Vec<Set> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recall");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/recall");
     let mut paths: Vec<_> = std::fs::read_dir(&folder)
         .expect("the folder of variants")
         .map(|entry| entry.expect("an entry").path())
