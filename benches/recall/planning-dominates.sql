@@ -18,9 +18,9 @@ ANALYZE;
 -- remedy: none
 SELECT e.kind, f.b FROM events AS e JOIN events AS f ON f.id = e.id AND f.at = e.at JOIN events g ON g.b = f.b AND g.at = e.at WHERE e.b = 77;
 -- variant: a view over partitions, twice, with a parameter
--- param: k3
+-- param: k0
 -- remedy: none
-SELECT count(*) FROM latest x JOIN latest y ON y.event = x.event WHERE x.kind = $1 AND x.b < 20;
+SELECT count(*) FROM latest x JOIN latest y ON y.event = x.event WHERE x.kind = $1 AND x.b = 77 AND y.b = 77;
 -- variant: a ladder of joins with quoted names
 -- setting: join_collapse_limit=12
 -- remedy: none

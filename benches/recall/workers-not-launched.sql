@@ -1,11 +1,11 @@
 CREATE FUNCTION ask(text) RETURNS int LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1000 AS $$ BEGIN PERFORM pg_sleep(0.0005); RETURN length($1); END $$;
-CREATE TABLE mails (id uuid, sent timestamptz, subject varchar(200)) WITH (parallel_workers = 2);
-INSERT INTO mails SELECT md5(i::text)::uuid, timestamptz '2026-01-01 00:00+00' + i * interval '1 hour', 'subject ' || i FROM generate_series(1, 120) i;
+CREATE TABLE mails (id uuid, sent timestamptz, subject varchar(200)) WITH (parallel_workers = 2, fillfactor = 10);
+INSERT INTO mails SELECT md5(i::text)::uuid, timestamptz '2026-01-01 00:00+00' + i * interval '1 hour', 'subject ' || i || repeat(' re', 20) FROM generate_series(1, 240) i;
 CREATE VIEW late AS SELECT id AS mail, subject FROM mails WHERE sent > '2026-01-03 00:00+00';
-CREATE TABLE "Scans" ("Pallet" bigint, "Day" date) PARTITION BY RANGE ("Day");
-CREATE TABLE "Scans 1" PARTITION OF "Scans" FOR VALUES FROM ('2026-01-01') TO ('2026-02-01') WITH (parallel_workers = 2);
-CREATE TABLE "Scans 2" PARTITION OF "Scans" FOR VALUES FROM ('2026-02-01') TO ('2026-03-01') WITH (parallel_workers = 2);
-INSERT INTO "Scans" SELECT i, date '2026-01-01' + i % 59 FROM generate_series(1, 120) i;
+CREATE TABLE "Scans" ("Pallet" bigint, "Day" date, "Note" text) PARTITION BY RANGE ("Day");
+CREATE TABLE "Scans 1" PARTITION OF "Scans" FOR VALUES FROM ('2026-01-01') TO ('2026-02-01') WITH (parallel_workers = 2, fillfactor = 10);
+CREATE TABLE "Scans 2" PARTITION OF "Scans" FOR VALUES FROM ('2026-02-01') TO ('2026-03-01') WITH (parallel_workers = 2, fillfactor = 10);
+INSERT INTO "Scans" SELECT i, date '2026-01-01' + i % 59, repeat('note ', 20) FROM generate_series(1, 240) i;
 ANALYZE;
 -- variant: an aggregate
 -- setting: max_parallel_workers_per_gather=2

@@ -63,7 +63,9 @@ fn index_order(
     let leaf = ctx.relation(node)?;
     let index =
         leaf.indexes.iter().find(|i| Some(&i.name) == detail.index.as_ref() && i.method == "btree")?;
-    if detail.index_cond.is_some() {
+    // For min and max the server adds that the key is not NULL.
+    let set = |cond: &str| cond.ends_with(" IS NOT NULL)") && !cond.contains(" AND ");
+    if detail.index_cond.as_deref().is_some_and(|cond| !set(cond)) {
         return None;
     }
     let backward = detail.scan_direction.as_deref() == Some("Backward");
