@@ -75,6 +75,9 @@ const EXPLAINS: &[(&str, &str, Seen)] = &[
     ("select-star", "hash-spills-to-disk", Seen::Here),
     ("sort-could-use-index", "select-star", Seen::Here),
     ("result-set-unbounded", "select-star", Seen::Anywhere),
+    // What is compiled or planned for each partition is no reading of it.
+    ("jit-dominates", "partitions-not-pruned", Seen::Anywhere),
+    ("planning-dominates", "partitions-not-pruned", Seen::Anywhere),
 ];
 
 /// Causes whose rewrite or setting changes what the nodes are asked: an index or memory for what they were asked is no

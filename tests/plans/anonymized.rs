@@ -229,11 +229,11 @@ fn several_plans_share_their_names() {
 }
 
 /// Rule and node of every finding.
-fn findings(plans: Vec<Plan>) -> Vec<(&'static str, Option<usize>)> {
+fn findings(plans: Vec<Plan>) -> Vec<(String, Option<usize>)> {
     let origin = Origin { kind: OriginKind::File, path: None, line: None };
     let plans = plans.into_iter().map(|plan| (origin.clone(), plan)).collect();
     let report = analyse_plans(plans, &Config::default());
-    report.findings.iter().map(|finding| (finding.rule, finding.at.node)).collect()
+    report.findings.iter().map(|finding| (finding.rule.to_string(), finding.at.node)).collect()
 }
 
 #[test]

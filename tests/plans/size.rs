@@ -75,17 +75,16 @@ fn siblings_that_are_blamed_are_named_and_the_screen_ends() {
         let mut root = String::new();
         open(&mut root, "Hash Join", "Outer", 0, 100_000.0);
         root.push_str(r#", "Plans": ["#);
-        for number in 0..20_000 {
-            open(&mut root, "Seq Scan", "Outer", number, 20.0 + number as f64 / 1e5);
-            root.push_str(if number == 19_999 { "}]}" } else { "}," });
+        // More than a fiftieth of the time each: of less nobody speaks.
+        for number in 0..45 {
+            open(&mut root, "Seq Scan", "Outer", number, 2_150.0 + number as f64);
+            root.push_str(if number == 44 { "}]}" } else { "}," });
         }
         let report = report(&whole(&root));
-        assert!(report.findings.len() >= 20_000, "{}", report.findings.len());
-        let json = json::render(&report);
-        assert!(json.len() > 20_000_000);
+        assert!(report.findings.len() >= 45, "{}", report.findings.len());
         for tree in trees(&report) {
             assert!(tree.len() <= 61, "{} lines", tree.len());
-            assert!(tree.iter().any(|line| line.contains('⋮')) && tree.iter().any(|line| line.contains('◀')));
+            assert!(tree.iter().any(|line| line.contains('◀')));
         }
     });
 }
