@@ -63,7 +63,9 @@ fn index_order(
     let leaf = ctx.relation(node)?;
     let index =
         leaf.indexes.iter().find(|i| Some(&i.name) == detail.index.as_ref() && i.method == "btree")?;
-    if detail.index_cond.is_some() {
+    // For min and max the server adds that the key is not NULL.
+    let set = |cond: &str| cond.ends_with(" IS NOT NULL)") && !cond.contains(" AND ");
+    if detail.index_cond.as_deref().is_some_and(|cond| !set(cond)) {
         return None;
     }
     let backward = detail.scan_direction.as_deref() == Some("Backward");
@@ -73,7 +75,13 @@ fn index_order(
         nulls_first: live.nulls_first != backward,
         ..Key::column(&live.text)
     });
-    let wanted = |key: &Key| !key.column || mentions(&ctx.statement.text, &key.text);
+    // A view may call the first one otherwise, and min and max do not name an order.
+    let first = asks_order(&ctx.statement.text).then(|| index.keys.first()).flatten();
+    let wanted = |key: &Key| {
+        !key.column
+            || first.is_some_and(|live| live.text == key.text)
+            || mentions(&ctx.statement.text, &key.text)
+    };
     let plain = index.keys.iter().all(|k| k.operator_class.is_none());
     let keys: Vec<Key> =
         keys.take_while(|k| plain && wanted(k) && relation.column(&k.text).is_some() == k.column).collect();
@@ -89,6 +97,16 @@ fn mentions(statement: &str, name: &str) -> bool {
     let order =
         tokens.windows(2).rposition(|w| w[0].is_word(statement, "order") && w[1].is_word(statement, "by"));
     order.is_some_and(|at| tokens[at..].iter().any(|t| same_name(t.text(statement), name)))
+}
+
+/// The statement has an ORDER BY, or asks for the least or the greatest of something.
+fn asks_order(statement: &str) -> bool {
+    let (tokens, _) = tokenize(statement);
+    tokens.windows(2).any(|w| {
+        let next = w[1].text(statement);
+        (w[0].is_word(statement, "order") && w[1].is_word(statement, "by"))
+            || (["min", "max"].iter().any(|name| w[0].is_word(statement, name)) && next == "(")
+    })
 }
 
 pub(super) struct Order {

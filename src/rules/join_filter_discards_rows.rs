@@ -73,15 +73,23 @@ fn sides<'a>(ctx: &PlanContext<'a>, join: &'a Node) -> Vec<&'a Node> {
         Some("Right" | "Right Semi" | "Right Anti") => &[Relationship::Outer],
         _ => &[],
     };
-    let mut scans: Vec<&Node> = ctx
+    let mut scans: Vec<(f64, &Node)> = ctx
         .children(join.id)
         .filter(|n| free.contains(&n.relationship))
         .filter_map(|side| if through.contains(&side.kind.as_str()) { ctx.children(side.id).next() } else { Some(side) })
-        .filter(|n| n.detail.relation.is_some())
+        .filter_map(|side| table(ctx, side).map(|scan| (side.ran().map_or(0.0, |ran| ran.rows.0), scan)))
         .collect();
-    let rows = |n: &Node| n.ran().map_or(0.0, |ran| ran.rows.0);
-    scans.sort_by(|a, b| rows(b).total_cmp(&rows(a)));
-    scans
+    scans.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    scans.into_iter().map(|(_, scan)| scan).collect()
+}
+
+/// The scan of a table, or that of its first partition.
+fn table<'a>(ctx: &PlanContext<'a>, side: &'a Node) -> Option<&'a Node> {
+    let scan = match side.kind.as_str() {
+        "Append" | "Merge Append" => ctx.children(side.id).find(|n| n.relationship == Relationship::Member)?,
+        _ => side,
+    };
+    scan.detail.relation.is_some().then_some(scan)
 }
 
 /// An index of a table for the join's equalities and one comparison of its filter.

@@ -124,7 +124,8 @@ impl Pattern<'_> {
     fn trigram(&self) -> bool {
         let mut run = 0_usize;
         let mut characters = self.text.chars().peekable();
-        if !self.like() && self.text.contains(['|', '{', '[']) {
+        let unclear = |text: &str| text.contains(['|', '{']) || text.contains("[:");
+        if !self.like() && unclear(&self.text) {
             return false;
         }
         while let Some(c) = characters.next() {
@@ -132,6 +133,13 @@ impl Pattern<'_> {
             run = match c {
                 '\\' => {
                     characters.next();
+                    0
+                }
+                // One of several characters; the first of them may be the bracket that ends the others.
+                '[' if !self.like() => {
+                    let _ = characters.next_if_eq(&'^');
+                    let _ = characters.next();
+                    characters.by_ref().find(|&c| c == ']');
                     0
                 }
                 c if (c.is_alphanumeric() || c == '\u{fffd}') && !optional => run + 1,
@@ -167,6 +175,11 @@ mod tests {
             ("~", "^(abc|bcd)", false, false, false),
             ("~", "^.bc", false, false, false),
             ("~", "abc?", false, false, false),
+            ("~", "abc[0-9]", false, true, false),
+            ("~", "ab[cde]", false, false, false),
+            ("~", "ab[]cde]", false, false, false),
+            ("~", "ab[^]cde]fgh", false, true, false),
+            ("~", "[[:digit:]abc]", false, false, false),
             ("~", "\\dab", false, false, false),
             ("~", "a[bc]d", false, false, false),
             ("~*", "^abc", false, true, false),

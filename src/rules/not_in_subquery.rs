@@ -8,7 +8,7 @@ use super::{Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding};
 use crate::plan::{Node, Relationship};
-use crate::sql::rewrite::not_in_to_not_exists;
+use crate::sql::rewrite::{asks_not_all, not_in_to_not_exists};
 use crate::words::{count, counted, duration};
 
 pub(super) const SPEC: Spec = Spec {
@@ -59,14 +59,18 @@ fn compared(ctx: &PlanContext, tuning: &Tuning, subplan: &Node) -> Option<Findin
     Some(found)
 }
 
-/// Whether the subplan is asked for `NOT IN`. Up to 16 that is printed as NOT EXISTS is; but only the rows of an IN
+/// Whether the subplan is asked for `NOT IN`, or for `<> ALL`, which no server hashes. Up to 16 that is printed as NOT EXISTS is; but only the rows of an IN
 /// are stored for the next time.
 fn is_not_in(ctx: &PlanContext, node: &Node, subplan: &Node) -> bool {
     let Some(name) = subplan.subplan_name.as_deref() else { return false };
     let (since_17, until_16) = (format!("({name}).col"), format!("(NOT ({name}))"));
+    let all = subplan.kind == "Materialize" && ctx.parsed.is_some_and(asks_not_all);
+    let alone = format!("({name})");
     let texts = [&node.detail.filter, &node.detail.join_filter];
     texts.into_iter().flatten().any(|text| {
         (text.contains("NOT (ANY") && text.contains(&since_17))
+            || (text.contains("(ALL (") && text.contains(" <> ") && text.contains(&since_17))
+            || (all && text.contains(&alone) && !text.contains(&until_16))
             || (text.contains(&until_16)
                 && (subplan.kind == "Materialize" || rewriting::remedy(ctx, not_in_to_not_exists).is_some()))
     })

@@ -8,7 +8,7 @@ use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding};
 use crate::plan::{Node, SortSpace};
-use crate::sql::starred_tables;
+use crate::sql::{reads_one_name, starred_tables};
 use crate::units::{Bytes, Millis};
 use crate::words::{counted, duration, size};
 
@@ -92,10 +92,21 @@ fn star(ctx: &PlanContext, tuning: &Tuning, tables: &[String]) -> Option<Finding
     Some(found)
 }
 
+/// Whether the node scans a table that has a star.
+fn starred(ctx: &PlanContext, node: &Node, tables: &[String]) -> bool {
+    ctx.outer_alias(node).is_some_and(|alias| tables.iter().any(|t| t == alias))
+}
+
+/// The star is that of a view, which no plan names: all tables of the plan are behind it.
+fn of_a_view(ctx: &PlanContext, tables: &[String]) -> bool {
+    ctx.parsed.is_some_and(reads_one_name) && !ctx.plan.nodes.iter().any(|node| starred(ctx, node, tables))
+}
+
 /// For each node the bytes per row that scans of starred tables before it hand on: a subtree's are a difference.
 fn carried(ctx: &PlanContext, tables: &[String]) -> Vec<f64> {
+    let view = of_a_view(ctx, tables);
     let of = |node: &Node| {
-        let starred = ctx.outer_alias(node).is_some_and(|alias| tables.iter().any(|t| t == alias));
+        let starred = starred(ctx, node, tables) || (view && node.detail.relation.is_some());
         node.estimate.filter(|_| starred).map_or(0.0, |e| e.width)
     };
     let mut sum = 0.0;
@@ -117,8 +128,8 @@ fn spilled(node: &Node) -> bool {
 
 /// The column of a starred table that is most of its rows, where there is such a one.
 fn widest(ctx: &PlanContext, tables: &[String]) -> Option<String> {
-    let starred = |node: &&Node| ctx.outer_alias(node).is_some_and(|alias| tables.iter().any(|t| t == alias));
-    let relation: &Relation = ctx.plan.nodes.iter().filter(starred).find_map(|node| ctx.relation(node))?;
+    let mut scans = ctx.plan.nodes.iter().filter(|node| starred(ctx, node, tables));
+    let relation: &Relation = scans.find_map(|node| ctx.relation(node))?;
     let width = |relation: &Relation| relation.columns.iter().map(|c| relation.width(c)).sum::<f64>();
     let widest = relation.columns.iter().max_by(|a, b| relation.width(a).total_cmp(&relation.width(b)))?;
     (relation.width(widest) * 2.0 > width(relation)).then(|| crate::sql::ident::quote(&widest.name))

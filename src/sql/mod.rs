@@ -18,5 +18,5 @@ pub mod volatility;
 pub use comment::{Comment, comments};
 pub use fingerprint::{fingerprint, hex};
 pub use parsed::Parsed;
-pub use stars::starred_tables;
+pub use stars::{reads_one_name, starred_tables};
 pub use statement::{Kind, Piece, Statement, read, split};

@@ -26,6 +26,15 @@ pub fn starred_tables(parsed: &Parsed) -> Vec<String> {
     names
 }
 
+/// The statement reads one table or view, by its name, and nothing that it defines itself.
+pub fn reads_one_name(parsed: &Parsed) -> bool {
+    let alone = parsed.select().is_some_and(|select| match select.from.as_slice() {
+        [from] => from.joins.is_empty() && matches!(from.relation, TableFactor::Table { args: None, .. }),
+        _ => false,
+    });
+    alone && parsed.query().is_some_and(|query| query.with.is_none())
+}
+
 fn name(table: &TableFactor) -> Option<String> {
     match table {
         TableFactor::Table { alias: Some(alias), .. } => Some(unquote(&alias.name.to_string())),
@@ -49,6 +58,20 @@ mod tests {
             ("SELECT * FROM t UNION ALL SELECT * FROM u", &[]),
         ] {
             assert_eq!(starred_tables(&Parsed::read(sql).expect("plain SQL")), tables, "{sql}");
+        }
+    }
+
+    #[test]
+    fn one_name_is_told_from_joins_and_ctes() {
+        for (sql, one) in [
+            ("SELECT * FROM v WHERE a > 1 ORDER BY b", true),
+            ("SELECT * FROM v, t", false),
+            ("SELECT * FROM v JOIN t ON true", false),
+            ("SELECT * FROM f(1)", false),
+            ("SELECT * FROM (SELECT * FROM t) x", false),
+            ("WITH v AS (SELECT a FROM t) SELECT * FROM v", false),
+        ] {
+            assert_eq!(reads_one_name(&Parsed::read(sql).expect("plain SQL")), one, "{sql}");
         }
     }
 }

@@ -16,6 +16,6 @@ pub mod uncast;
 pub use disjunction::or_to_union;
 pub use distinct::distinct_join_to_exists;
 pub use hidden::{Hidden, Sargable};
-pub use not_in::not_in_to_not_exists;
+pub use not_in::{asks_not_all, not_in_to_not_exists};
 pub use scope::{Known, Rewritten, Table, TableColumn};
 pub use subqueries::subqueries_to_joins;

@@ -32,7 +32,7 @@ fn turned(expr: &Expr, outer: &Scope, known: Known, to_check: &mut Vec<String>) 
         Expr::InSubquery { expr, subquery, negated: true } => Some((expr, subquery)),
         _ => match negated(expr) {
             Some(Expr::InSubquery { expr, subquery, negated: false }) => Some((expr, subquery)),
-            _ => None,
+            _ => not_all(expr),
         },
     };
     if let Some((left, subquery)) = found {
@@ -49,6 +49,31 @@ fn turned(expr: &Expr, outer: &Scope, known: Known, to_check: &mut Vec<String>) 
         Expr::Nested(inner) => Expr::Nested(Box::new(turned(inner, outer, known, to_check))),
         _ => expr.clone(),
     }
+}
+
+/// `x <> ALL (SELECT …)`, which is `NOT IN` in other words.
+fn not_all(expr: &Expr) -> Option<(&Box<Expr>, &Box<Query>)> {
+    match expr {
+        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => match right.as_ref() {
+            Expr::Subquery(subquery) => Some((left, subquery)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether a condition of the outermost WHERE is `<> ALL (SELECT …)`, below its ANDs, ORs and brackets.
+pub fn asks_not_all(parsed: &Parsed) -> bool {
+    fn within(expr: &Expr) -> bool {
+        match expr {
+            Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
+                within(left) || within(right)
+            }
+            Expr::Nested(inner) => within(inner),
+            _ => not_all(expr).is_some(),
+        }
+    }
+    parsed.select().and_then(|select| select.selection.as_ref()).is_some_and(within)
 }
 
 fn not_exists(
