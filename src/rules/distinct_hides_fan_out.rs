@@ -125,9 +125,13 @@ fn fan_out<'a>(
         if !JOINS.contains(&join.kind.as_str()) {
             return None;
         }
-        *time += ctx.self_time(join.id)?;
         let mut sides = ctx.children(join.id).filter(|n| n.relationship != Relationship::SubPlan);
         let (outer, inner) = (sides.next()?, sides.next()?);
+        *time += ctx.self_time(join.id)?;
+        // A loop fetches for each copy; besides, only together are their times exact.
+        if join.kind == "Nested Loop" {
+            *time += ctx.subtree_time(inner.id)?;
+        }
         let (of_outer, of_inner) = (unselected(ctx, outer, used)?, unselected(ctx, inner, used)?);
         match (of_outer, of_inner) {
             (Side::All(name), Side::None | Side::Some) => return Some((join, rows_of(ctx, join, inner)?, name)),
