@@ -37,14 +37,26 @@ const MOST: usize = 1_000;
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
     let mut told = BTreeSet::new();
     let mut found = Vec::new();
-    for node in ctx.plan.nodes.iter().filter(|n| distinct(n)) {
+    for node in ctx.plan.nodes.iter().filter(|n| matches!(n.kind.as_str(), "Unique" | "Aggregate")) {
         // A parallel DISTINCT has two nodes: the upper one speaks.
-        if told.contains(&node.id) {
+        if told.contains(&node.id) || !over_join(ctx, node) || !distinct(node) {
             continue;
         }
         found.extend(hidden(ctx, tuning, node, &mut told));
     }
     found
+}
+
+/// A join's rows are what it gets. Cheaper to know than what its keys are.
+fn over_join(ctx: &PlanContext, node: &Node) -> bool {
+    let mut below = ctx.children(node.id).next();
+    for _ in 0..NEAR {
+        match below {
+            Some(n) if PASSING.contains(&n.kind.as_str()) => below = ctx.children(n.id).next(),
+            _ => break,
+        }
+    }
+    below.is_some_and(|n| JOINS.contains(&n.kind.as_str()))
 }
 
 /// A node that throws duplicates away and computes nothing of them.

@@ -58,7 +58,7 @@ fn fetches(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Findi
     };
     found.what = format!(
         "{} visits the heap {} times for {}{marked}",
-        scan.phrase("index-only scan"),
+        scan.phrase(ctx, "index-only scan"),
         count(fetched),
         counted(kept + removed, "row"),
     );

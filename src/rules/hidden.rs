@@ -102,8 +102,8 @@ impl Discarding<'_> {
             Evidence::data("rows kept", self.kept, "rows"),
         ];
         let place = match self.scan.nodes.len() {
-            1 => self.scan.name.clone(),
-            many => format!("{many} partitions of {}", self.scan.name),
+            1 => self.scan.name(ctx),
+            many => format!("{many} partitions of {}", self.scan.name(ctx)),
         };
         match self.time {
             Some(time) => {

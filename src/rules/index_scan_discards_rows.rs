@@ -55,8 +55,8 @@ fn discards(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
     let index = node.detail.index.clone().or_else(|| bitmap_indexes(ctx, node));
     let mut found = scan.finding(&SPEC, ctx).recovering(ctx, time * share);
     let place = match scan.nodes.len() {
-        1 => scan.name.clone(),
-        many => format!("{many} partitions of {}", scan.name),
+        1 => scan.name(ctx),
+        many => format!("{many} partitions of {}", scan.name(ctx)),
     };
     found.what = format!(
         "{} finds {} in {place}, and the filter behind it discards {} of them",

@@ -34,7 +34,10 @@ pub(super) const SPEC: Spec = Spec {
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
-    let walked = |n: &&Node| matches!(n.kind.as_str(), "Index Scan" | "Index Only Scan") && unled(n);
+    let walked = |n: &&Node| {
+        let scan = matches!(n.kind.as_str(), "Index Scan" | "Index Only Scan");
+        scan && n.detail.filter.is_some() && limit(ctx, n).is_some() && unled(n)
+    };
     let scans = ctx.plan.nodes.iter().filter(walked);
     by_table(ctx, scans).iter().filter_map(|scan| walks(ctx, tuning, scan)).collect()
 }
@@ -66,8 +69,8 @@ fn walks(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Finding
     found.what = format!(
         "{} walked in index order to get {} of a LIMIT, and the filter discards {} of them",
         match scan.nodes.len() {
-            1 => format!("{} of {} are", counted(walked, "row"), scan.name),
-            many => format!("{} of {many} partitions of {} are", counted(walked, "row"), scan.name),
+            1 => format!("{} of {} are", counted(walked, "row"), scan.name(ctx)),
+            many => format!("{} of {many} partitions of {} are", counted(walked, "row"), scan.name(ctx)),
         },
         counted(wanted, "row"),
         percent(share)

@@ -121,7 +121,7 @@ fn spread(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Findin
     found.index = index.map(str::to_owned);
     found.what = format!(
         "{} visits {} for {}, which would fill {}",
-        scan.phrase("index scan"),
+        scan.phrase(ctx, "index scan"),
         counted(blocks, "heap block"),
         counted(rows, "row"),
         count(needed)
@@ -143,7 +143,7 @@ fn spread(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Findin
         found.help = format!(
             "CLUSTER {} USING {} writes the table in this order, once and under an exclusive lock; an index that \
              includes every column of the query visits no heap block of a vacuumed table",
-            scan.name,
+            scan.name(ctx),
             index.unwrap_or("the index")
         );
     }

@@ -74,7 +74,7 @@ fn rescan(ctx: &PlanContext, tuning: &Tuning, join: &Node) -> Option<Finding> {
     let once = 1.0 / ran.loops;
     let saves = time * (discarded * (1.0 - once));
     let mut found = finding(&SPEC, ctx, join).recovering(ctx, saves);
-    let what = by_table(ctx, sources.iter().copied()).swap_remove(0).name;
+    let what = by_table(ctx, sources.iter().copied()).swap_remove(0).name(ctx);
     found.relation = source.detail.relation.as_ref().map(|_| what.clone());
     found.what = format!(
         "the nested loop goes through {} rows of {what} {}: {} in all, {} of them discarded",

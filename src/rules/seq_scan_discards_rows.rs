@@ -71,7 +71,7 @@ fn filtered(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
     let mut found = scan.finding(&SPEC, ctx).recovering(ctx, time * share);
     found.what = format!(
         "{} reads {} and discards {} of them",
-        scan.phrase("sequential scan"),
+        scan.phrase(ctx, "sequential scan"),
         counted(total(node, kept + removed), "row"),
         percent(share)
     );
@@ -150,7 +150,7 @@ fn joined<'a>(ctx: &PlanContext<'a>, tuning: &Tuning, scan: &TableScan<'a>) -> O
     let condition = join.detail.hash_cond.as_deref().unwrap_or("its condition");
     found.what = format!(
         "{} reads {}, of which the join keeps {}",
-        scan.phrase("sequential scan"),
+        scan.phrase(ctx, "sequential scan"),
         counted(total(scan.first(), read), "row"),
         counted(kept, "row")
     );
@@ -201,7 +201,7 @@ fn estimated(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Fin
     found.share = share * removed;
     found.what = format!(
         "{} would read {} and keep about {}",
-        scan.phrase("sequential scan"),
+        scan.phrase(ctx, "sequential scan"),
         counted(total(scan.first(), read), "row"),
         counted(kept, "row")
     );

@@ -45,8 +45,8 @@ pub(super) struct TableScan<'a> {
     pub nodes: Vec<&'a Node>,
     /// The node that stands for all: the scan itself, or the Append above several.
     pub at: &'a Node,
-    /// The table as people write it: the partitioned one above several partitions.
-    pub name: String,
+    /// Schema and name of the partitioned table above several partitions.
+    parent: Option<(Option<&'a str>, &'a str)>,
 }
 
 /// Puts scans of several partitions of one table together: they tell one story and ask for one index.
@@ -61,17 +61,14 @@ pub(super) fn by_table<'a>(
         let place = parent.zip(partitioned(ctx, scan));
         let sibling = place.and_then(|place| Some((place, *known.get(&place)?)));
         match sibling.and_then(|(place, index): (_, usize)| Some((place, tables.get_mut(index)?))) {
-            Some(((parent, (schema, name)), table)) => {
+            Some(((parent, name), table)) => {
                 table.nodes.push(scan);
                 table.at = &ctx.plan.nodes[parent];
-                table.name = match schema {
-                    Some(schema) => crate::sql::ident::qualified(schema, name),
-                    None => crate::sql::ident::quote(name),
-                };
+                table.parent = Some(name);
             }
             None => {
                 known.extend(place.map(|place| (place, tables.len())));
-                tables.push(TableScan { nodes: vec![scan], at: scan, name: ctx.relation_name(scan) });
+                tables.push(TableScan { nodes: vec![scan], at: scan, parent: None });
             }
         }
     }
@@ -97,6 +94,15 @@ impl<'a> TableScan<'a> {
         self.nodes[0]
     }
 
+    /// The table as people write it: the partitioned one above several partitions.
+    pub(super) fn name(&self, ctx: &PlanContext) -> String {
+        match self.parent {
+            Some((Some(schema), name)) => crate::sql::ident::qualified(schema, name),
+            Some((None, name)) => crate::sql::ident::quote(name),
+            None => ctx.relation_name(self.first()),
+        }
+    }
+
     /// Sums a number over the scans that have it; `None` where none has.
     pub(super) fn sum(&self, ctx: &PlanContext, number: impl Fn(&NodeFacts) -> Option<f64>) -> Option<f64> {
         self.nodes.iter().filter_map(|n| number(ctx.facts_of(n.id))).reduce(|a, b| a + b)
@@ -109,17 +115,17 @@ impl<'a> TableScan<'a> {
     }
 
     /// `the sequential scan of public.orders`, or of so many partitions of it.
-    pub(super) fn phrase(&self, kind: &str) -> String {
+    pub(super) fn phrase(&self, ctx: &PlanContext, kind: &str) -> String {
         match self.nodes.len() {
-            1 => format!("the {kind} of {}", self.name),
-            many => format!("the {kind} of {many} partitions of {}", self.name),
+            1 => format!("the {kind} of {}", self.name(ctx)),
+            many => format!("the {kind} of {many} partitions of {}", self.name(ctx)),
         }
     }
 
     /// A finding that stands at this scan.
     pub(super) fn finding(&self, spec: &Spec, ctx: &PlanContext) -> Finding {
         let mut found = finding(spec, ctx, self.at);
-        found.relation = Some(self.name.clone());
+        found.relation = Some(self.name(ctx));
         found
     }
 }

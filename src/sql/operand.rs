@@ -79,6 +79,75 @@ impl Operand {
 
 /// Reads the operand that `tokens` of `sql` spell.
 pub(super) fn read(sql: &str, tokens: &[Token]) -> Operand {
+    plain(sql, tokens).unwrap_or_else(|| parsed(sql, tokens))
+}
+
+/// Words that stand alone and are no columns: the server writes them unquoted, and quotes columns of that name.
+const VALUES: &[&str] = &[
+    "true",
+    "false",
+    "null",
+    "default",
+    "array",
+    "row",
+    "case",
+    "not",
+    "user",
+    "current_user",
+    "current_role",
+    "session_user",
+    "system_user",
+    "current_catalog",
+    "current_schema",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "localtime",
+    "localtimestamp",
+];
+
+/// The operands that nearly all tests have, known by their tokens alone: a column, with or without its relation, a
+/// number, a string of a type that is one word. `None` for anything else.
+fn plain(sql: &str, tokens: &[Token]) -> Option<Operand> {
+    use TokenKind::{Number, QuotedIdent, String, Word};
+    let text = |token: &Token| &sql[token.start..token.end];
+    let adjacent = |a: &Token, b: &Token| a.end == b.start;
+    let (shape, qualifier, text) = match tokens {
+        [name] if name.kind == QuotedIdent => (Shape::Column, None, text(name)),
+        [name] if name.kind == Word && !VALUES.iter().any(|v| text(name).eq_ignore_ascii_case(v)) => {
+            (Shape::Column, None, text(name))
+        }
+        [relation, dot, name]
+            if dot.is_punct(sql, ".")
+                && [relation.kind, name.kind].iter().all(|kind| [Word, QuotedIdent].contains(kind))
+                && adjacent(relation, dot)
+                && adjacent(dot, name) =>
+        {
+            (Shape::Column, Some(text(relation)), text(name))
+        }
+        [number] if number.kind == Number && text(number).bytes().all(|b| b.is_ascii_digit()) => {
+            (Shape::Constant, None, text(number))
+        }
+        [value, colons, to]
+            if value.kind == String
+                && text(value).starts_with('\'')
+                && colons.is_punct(sql, "::")
+                && to.kind == Word =>
+        {
+            (Shape::Constant, None, &sql[value.start..to.end])
+        }
+        _ => return None,
+    };
+    let columns = match shape {
+        Shape::Column => {
+            vec![ColumnRef { qualifier: qualifier.map(ident::unquote), name: ident::unquote(text) }]
+        }
+        _ => Vec::new(),
+    };
+    Some(Operand { text: text.to_owned(), shape, columns, functions: Vec::new() })
+}
+
+fn parsed(sql: &str, tokens: &[Token]) -> Operand {
     let whole = match (tokens.first(), tokens.last()) {
         (Some(first), Some(last)) => &sql[first.start..last.end],
         _ => "",
@@ -228,6 +297,32 @@ mod tests {
             ("(InitPlan 1).col1", Shape::Opaque),
         ] {
             assert_eq!(operand(sql).shape, shape, "{sql}");
+        }
+        for sql in [
+            "a",
+            "\"A b\"",
+            "\"a\"\"b\"",
+            "o.a",
+            "\"O\".\"A\"",
+            "o.\"A\"",
+            "O.A",
+            "5",
+            "0",
+            "'x'::text",
+            "'it''s'::my_type",
+            "'{1,2}'::int4",
+            "''::text",
+            "'2020-01-01'::date",
+            "'1 day'::interval",
+            "'x'::bpchar",
+        ] {
+            let tokens = tokenize(sql).0;
+            assert_eq!(plain(sql, &tokens), Some(parsed(sql, &tokens)), "{sql}");
+        }
+        for sql in
+            ["true", "NULL", "CURRENT_DATE", "CURRENT_USER", "5.5", "$1", "'x'::a.b", "E'x'::text", "a.b.c"]
+        {
+            assert_eq!(plain(sql, &tokenize(sql).0), None, "{sql}");
         }
         assert_eq!(operand("lower((\"T x\".\"A\")::text)").text, "lower((\"A\")::text)");
         assert_eq!(operand("pg_catalog.lower(t.a)").text, "pg_catalog.lower(a)");
