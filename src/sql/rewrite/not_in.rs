@@ -29,9 +29,11 @@ pub fn not_in_to_not_exists(parsed: &Parsed, known: Known) -> Option<Rewritten> 
 /// The condition with every NOT IN below its ANDs, ORs and brackets turned.
 fn turned(expr: &Expr, outer: &Scope, known: Known, to_check: &mut Vec<String>) -> Expr {
     let found = match expr {
-        Expr::InSubquery { expr, subquery, negated: true } => Some((expr, subquery)),
+        Expr::InSubquery { expr, subquery, negated: true } => Some((expr.as_ref(), subquery.as_ref())),
         _ => match negated(expr) {
-            Some(Expr::InSubquery { expr, subquery, negated: false }) => Some((expr, subquery)),
+            Some(Expr::InSubquery { expr, subquery, negated: false }) => {
+                Some((expr.as_ref(), subquery.as_ref()))
+            }
             _ => not_all(expr),
         },
     };
@@ -52,7 +54,7 @@ fn turned(expr: &Expr, outer: &Scope, known: Known, to_check: &mut Vec<String>) 
 }
 
 /// `x <> ALL (SELECT …)`, which is `NOT IN` in other words.
-fn not_all(expr: &Expr) -> Option<(&Box<Expr>, &Box<Query>)> {
+fn not_all(expr: &Expr) -> Option<(&Expr, &Query)> {
     match expr {
         Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => match right.as_ref() {
             Expr::Subquery(subquery) => Some((left, subquery)),
