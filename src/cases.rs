@@ -2,7 +2,7 @@
 //!
 //! Refuses to run anything: who has a server makes the report.
 
-use crate::finding::Place;
+use crate::finding::{Finding, Place};
 use crate::plan::{Node, Plan};
 use crate::report::{Judged, Report};
 use crate::rules::page::Case;
@@ -36,9 +36,16 @@ fn plan_of(report: &Report, run: usize) -> Option<&Plan> {
 
 /// The findings of a report as the pages write them.
 pub fn findings(report: &Report) -> Vec<String> {
-    let node = |at: Place| plan_of(report, at.run)?.nodes.get(at.node?).map(label);
-    let place = |at: Place| node(at).unwrap_or_else(|| "the plan".to_owned());
-    report.findings.iter().map(|f| format!("{} at {}", f.rule, place(f.at))).collect()
+    let node = |at: Place| plan_of(report, at.run?)?.nodes.get(at.node?).map(label);
+    let place = |f: &Finding| match (f.at.run, node(f.at)) {
+        (_, Some(node)) => node,
+        (Some(_), None) => "the plan".to_owned(),
+        // What is no matter of a plan stands at an index, else at a relation.
+        (None, None) => {
+            f.index.as_ref().or(f.relation.as_ref()).map_or("the database".to_owned(), String::clone)
+        }
+    };
+    report.findings.iter().map(|f| format!("{} at {}", f.rule, place(f))).collect()
 }
 
 /// What differs between a report and what its page expects, a line for each; empty where nothing does.

@@ -37,7 +37,7 @@ pub struct PlanContext<'a> {
 impl<'a> PlanContext<'a> {
     /// The place of a node of this plan.
     pub fn place(&self, node: usize) -> Place {
-        Place { statement: self.statement_id, run: self.run_id, node: Some(node) }
+        Place { statement: Some(self.statement_id), run: Some(self.run_id), node: Some(node) }
     }
 
     /// The facts of a node.

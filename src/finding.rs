@@ -62,15 +62,20 @@ pub enum Value {
     Text(String),
 }
 
-/// The node that a finding speaks of.
+/// What a finding speaks of: a node of a plan, a statement, or the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// Index of the statement in the capture.
-    pub statement: usize,
-    /// Index of the run within the statement.
-    pub run: usize,
+    /// Index of the statement in the capture; `None` for the database as a whole.
+    pub statement: Option<usize>,
+    /// Index of the run within the statement; `None` for the statement as a whole.
+    pub run: Option<usize>,
     /// Index of the node in the plan; `None` for the plan as a whole.
     pub node: Option<usize>,
+}
+
+impl Place {
+    /// The database: what its catalog shows is no matter of one statement.
+    pub const DATABASE: Place = Place { statement: None, run: None, node: None };
 }
 
 /// The kind of change that might cure a finding, and where; `proposals` makes it exact.

@@ -60,7 +60,13 @@ fn words(report: &Report) -> String {
         let _ = writeln!(
             out,
             "{:?} {} run {} node {:?} {:?} {:?}: {saves}, share {:.3}",
-            f.severity, f.rule, f.at.run, f.at.node, f.relation, f.confidence, f.share
+            f.severity,
+            f.rule,
+            f.at.run.unwrap_or(0),
+            f.at.node,
+            f.relation,
+            f.confidence,
+            f.share
         );
         for line in [&f.what, &f.why, &f.help] {
             let _ = writeln!(out, "  {line}");

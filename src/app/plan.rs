@@ -105,7 +105,7 @@ fn diff(args: &Plan, common: &Common, config: &Config, notation: Option<Notation
     let mut report = compare_plans(base, head, config);
     report.gaps.extend(gaps);
     output::write(&report, common)?;
-    report.findings.retain(|finding| finding.at.statement == 1);
+    report.findings.retain(|finding| finding.at.statement == Some(1));
     report.suppressions.retain(|suppression| suppression.statement == 1);
     Ok(verdict(&report, common.fail_on))
 }

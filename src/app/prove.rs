@@ -55,15 +55,17 @@ pub async fn prove(
     };
     for judged in &report.proposals {
         let proposal = &judged.proposal;
-        let no = |reason: String| Trial::not_made(proposal.key(), proposal.statement, Method::None, reason);
-        let unseen = for_triggers(report, proposal);
-        let trial = match (&ended, choose(args, &info, capture, proposal, unseen)) {
+        // What is no matter of one statement has nothing to be timed by.
+        let Some(statement) = proposal.statement else { continue };
+        let no = |reason: String| Trial::not_made(proposal.key(), statement, Method::None, reason);
+        let unseen = for_triggers(report, statement, proposal);
+        let tried = Tried { proposal, statement, unseen };
+        let trial = match (&ended, choose(args, &info, capture, tried)) {
             (_, Choice::Skip) => continue,
             (Err(error), _) => no(format!("not tried: pgproof {error} before its turn")),
             (Ok(()), Choice::No(reason)) => no(reason),
             (Ok(()), Choice::Try(method)) => {
                 let where_to = clone.as_ref().unwrap_or(server);
-                let tried = Tried { proposal, unseen };
                 let (trial, end) = one(where_to, method, &info, tried, capture, args, progress).await;
                 ended = end;
                 trial
@@ -99,11 +101,14 @@ enum Choice {
 #[derive(Clone, Copy)]
 struct Tried<'a> {
     proposal: &'a Proposal,
+    /// Index of the statement that it is timed by.
+    statement: usize,
     /// Its use shows in the time alone: [`for_triggers`].
     unseen: bool,
 }
 
-fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal, unseen: bool) -> Choice {
+fn choose(args: &Args, info: &ServerInfo, capture: &Capture, tried: Tried<'_>) -> Choice {
+    let Tried { proposal, statement, unseen } = tried;
     let index = matches!(proposal.change, Change::CreateIndex(_));
     let setting = matches!(proposal.change, Change::Setting { .. });
     let expression = matches!(proposal.change, Change::CreateStatistics { expression: true, .. });
@@ -117,7 +122,7 @@ fn choose(args: &Args, info: &ServerInfo, capture: &Capture, proposal: &Proposal
             "a VACUUM cannot be taken back, so it is not tried: run it and explain the statement again"
                 .to_owned(),
         ),
-        _ if matches!(proposal.change, Change::Rewrite { .. }) => rewrite(capture, proposal),
+        _ if matches!(proposal.change, Change::Rewrite { .. }) => rewrite(capture, proposal, statement),
         Prove::Clone => Choice::Try(Method::Clone),
         _ if builds && info.in_recovery => {
             Choice::No("this server is a standby: run on the primary".to_owned())
@@ -156,8 +161,8 @@ fn plan_cache(proposal: &Proposal) -> bool {
 
 /// A rewrite is executed beside its statement, so it must be one that may be executed: it does nothing that the
 /// statement does not do.
-fn rewrite(capture: &Capture, proposal: &Proposal) -> Choice {
-    let statement = &capture.statements[proposal.statement];
+fn rewrite(capture: &Capture, proposal: &Proposal, statement: usize) -> Choice {
+    let statement = &capture.statements[statement];
     let run = &statement.runs[proposal.run];
     let Change::Rewrite { sql, .. } = &proposal.change else { return Choice::Skip };
     let rewritten = read(sql);
@@ -183,12 +188,12 @@ async fn one(
     server: &Server,
     method: Method,
     info: &ServerInfo,
-    Tried { proposal, unseen }: Tried<'_>,
+    Tried { proposal, statement: statement_id, unseen }: Tried<'_>,
     capture: &Capture,
     args: &Args,
     progress: &Progress,
 ) -> (Trial, Result<()>) {
-    let statement = &capture.statements[proposal.statement];
+    let statement = &capture.statements[statement_id];
     let run = &statement.runs[proposal.run];
     let execute = run.mode == Mode::Analyzed && method != Method::Hypothetical;
     let known = known_indexes(capture);
@@ -221,7 +226,7 @@ async fn one(
         read: &|raw| numbers(raw, &known, unseen),
     };
     let mut trial = trial::Trial::new(server, setup);
-    let mut experiment = Experiment::new(proposal.key(), proposal.statement, method, execute, limits);
+    let mut experiment = Experiment::new(proposal.key(), statement_id, method, execute, limits);
     let mut answer = None;
     let done = loop {
         match experiment.step(answer.take()) {
@@ -281,8 +286,8 @@ fn rows(capture: &Capture, proposal: &Proposal) -> f64 {
 }
 
 /// The index is for what triggers run after the rows are written, which no plan shows.
-fn for_triggers(report: &Report, proposal: &Proposal) -> bool {
-    let plan = &report.statements[proposal.statement].plans[proposal.run].plan;
+fn for_triggers(report: &Report, statement: usize, proposal: &Proposal) -> bool {
+    let plan = &report.statements[statement].plans[proposal.run].plan;
     let writes = |id: usize| plan.nodes[id].kind == "ModifyTable";
     proposal.answers.iter().all(|&finding| report.findings[finding].at.node.is_some_and(writes))
 }

@@ -165,7 +165,7 @@ fn proposal(ctx: &PlanContext, change: Change, relation: Option<&Relation>) -> P
         apply: Vec::new(),
         undo: Vec::new(),
         answers: Vec::new(),
-        statement: ctx.statement_id,
+        statement: Some(ctx.statement_id),
         run: ctx.run_id,
         applicability: Applicability::Safe,
         locks: Vec::new(),

@@ -30,8 +30,8 @@ pub struct Proposal {
     pub undo: Vec<String>,
     /// Indices of the findings that it answers.
     pub answers: Vec<usize>,
-    /// Index of the statement it was made for.
-    pub statement: usize,
+    /// Index of the statement it was made for; `None` for the database as a whole.
+    pub statement: Option<usize>,
     /// Index of the run whose plan it was made from.
     pub run: usize,
     pub applicability: Applicability,

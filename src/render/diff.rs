@@ -292,8 +292,9 @@ fn moved(moved: Moved, format: impl Fn(f64) -> String) -> String {
 
 /// What the rules say of one plan and not of the other.
 fn findings(report: &Report) -> Vec<Section> {
-    let of =
-        |statement: usize| report.findings.iter().filter(move |finding| finding.at.statement == statement);
+    let of = |statement: usize| {
+        report.findings.iter().filter(move |finding| finding.at.statement == Some(statement))
+    };
     let same = |one: &Finding, other: &Finding| one.rule == other.rule && one.relation == other.relation;
     let text = |finding: &Finding| {
         let on = finding.relation.as_ref().map_or(String::new(), |relation| format!(" on {relation}"));

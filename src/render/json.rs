@@ -142,8 +142,10 @@ struct JsonFinding {
     rule: String,
     severity: Severity,
     confidence: Confidence,
-    statement: String,
-    plan: String,
+    /// `null`: it is about the database.
+    statement: Option<String>,
+    /// `null`: it is about the statement as a whole.
+    plan: Option<String>,
     node: Option<usize>,
     relation: Option<String>,
     index: Option<String>,
@@ -363,20 +365,21 @@ fn findings(report: &Report) -> Vec<JsonFinding> {
 
 fn finding(report: &Report, index: usize, proposals: Vec<String>) -> JsonFinding {
     let finding = &report.findings[index];
-    let origin = &report.statements[finding.at.statement].origin;
+    let place = finding.at.statement.map(|at| &report.statements[at]);
     JsonFinding {
         id: finding_id(index),
         rule: finding.rule.to_string(),
         severity: finding.severity,
         confidence: finding.confidence,
-        statement: statement_id(finding.at.statement),
-        plan: plan_id(finding.at.statement, finding.at.run),
+        statement: finding.at.statement.map(statement_id),
+        plan: finding.at.statement.zip(finding.at.run).map(|(statement, run)| plan_id(statement, run)),
         node: finding.at.node,
         relation: finding.relation.clone(),
         index: finding.index.clone(),
-        location: origin.path.clone().zip(origin.line).map(|(path, line)| {
-            let lines = report.statements[finding.at.statement].text.lines().count().max(1);
-            Location { path, line, end_line: line + lines - 1 }
+        location: place.and_then(|statement| {
+            let (path, line) = statement.origin.path.clone().zip(statement.origin.line)?;
+            let lines = statement.text.lines().count().max(1);
+            Some(Location { path, line, end_line: line + lines - 1 })
         }),
         what: finding.what.clone(),
         why: finding.why.clone(),
@@ -418,7 +421,7 @@ fn proposal(index: usize, judged: &Judged) -> JsonProposal {
         apply: proposal.apply.clone(),
         undo: proposal.undo.clone(),
         answers: proposal.answers.iter().map(|&i| finding_id(i)).collect(),
-        serves: vec![statement_id(proposal.statement)],
+        serves: proposal.statement.map(statement_id).into_iter().collect(),
         applicability: proposal.applicability,
         locks: proposal.locks.clone(),
         size_bytes: judged.size_bytes,

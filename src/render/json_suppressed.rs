@@ -13,8 +13,8 @@ use serde::Serialize;
 #[derive(Serialize, JsonSchema)]
 pub(super) struct JsonSuppressed {
     rule: String,
-    statement: String,
-    plan: String,
+    statement: Option<String>,
+    plan: Option<String>,
     node: Option<usize>,
     severity: Severity,
     what: String,
@@ -46,8 +46,12 @@ impl JsonSuppressed {
             let finding = &s.finding;
             Some(JsonSuppressed {
                 rule: finding.rule.to_string(),
-                statement: statement_id(finding.at.statement),
-                plan: plan_id(finding.at.statement, finding.at.run),
+                statement: finding.at.statement.map(statement_id),
+                plan: finding
+                    .at
+                    .statement
+                    .zip(finding.at.run)
+                    .map(|(statement, run)| plan_id(statement, run)),
                 node: finding.at.node,
                 severity: finding.severity,
                 what: finding.what.clone(),

@@ -52,11 +52,11 @@ pub(super) fn overview(out: &mut String, report: &Report, style: &Style) {
 }
 
 fn row(report: &Report, index: usize) -> Row {
-    let mine = report.proposals.iter().filter(|j| j.proposal.statement == index);
+    let mine = report.proposals.iter().filter(|j| j.proposal.statement == Some(index));
     let best = mine.max_by(|a, b| better(a, b));
     let finding = match best {
         Some(judged) => judged.proposal.answers.first().and_then(|&i| report.findings.get(i)),
-        None => report.findings.iter().find(|f| f.at.statement == index),
+        None => report.findings.iter().find(|f| f.at.statement == Some(index)),
     };
     let middle = |samples: &[Sample]| median(&samples.iter().map(|s| s.ms).collect::<Vec<_>>());
     let (before, after) =

@@ -34,6 +34,8 @@ pub fn render(report: &Report, style: &Style) -> String {
     for (index, statement) in report.statements.iter().enumerate() {
         self::statement(&mut out, report, index, statement, style);
     }
+    findings(&mut out, report, None, style);
+    proposals(&mut out, report, None, style);
     if !style.quiet {
         gaps(&mut out, report, style);
     }
@@ -68,7 +70,7 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
     for (run, planned) in statement.plans.iter().enumerate() {
         if !style.quiet {
             let mut marks = tree::Marks::new();
-            let here = |f: &Finding| f.at.statement == index && f.at.run == run;
+            let here = |f: &Finding| f.at.statement == Some(index) && f.at.run == Some(run);
             for (number, found) in report.findings.iter().enumerate().filter(|(_, f)| here(f)) {
                 if let Some(node) = found.at.node {
                     let mark = marks.entry(node).or_default();
@@ -79,7 +81,7 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
                 }
             }
             // Of several runs, the plans that something is said about; of the others the time is enough.
-            let told = report.findings.iter().any(|f| f.at.statement == index);
+            let told = report.findings.iter().any(|f| f.at.statement == Some(index));
             let shown = style.verbose || !marks.is_empty() || (run == 0 && !told);
             for line in
                 tree::lines(planned, &marks, style).iter().filter(|_| shown || statement.plans.len() == 1)
@@ -97,9 +99,21 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
             out.push('\n');
         }
     }
+    findings(out, report, Some(index), style);
+    for note in &statement.notes {
+        let _ = writeln!(out, "{}", wrap(note, style.width, "", "  "));
+    }
+    if !statement.notes.is_empty() {
+        out.push('\n');
+    }
+    proposals(out, report, Some(index), style);
+}
+
+/// The findings of a statement, or of the database.
+fn findings(out: &mut String, report: &Report, statement: Option<usize>, style: &Style) {
     let answers = report.proposals.iter().flat_map(|judged| &judged.proposal.answers);
     let answered: HashSet<usize> = answers.copied().collect();
-    let mine = || report.findings.iter().enumerate().filter(|(_, f)| f.at.statement == index);
+    let mine = || report.findings.iter().enumerate().filter(|(_, f)| f.at.statement == statement);
     let most = if style.verbose { usize::MAX } else { SHOWN_FINDINGS };
     for (number, found) in mine().take(most) {
         finding(out, number, found, answered.contains(&number), style);
@@ -109,18 +123,18 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
         let _ =
             writeln!(out, "… {} with less to recover: -v shows them\n", counted(more as f64, "more finding"));
     }
-    for note in &statement.notes {
-        let _ = writeln!(out, "{}", wrap(note, style.width, "", "  "));
-    }
-    if !statement.notes.is_empty() {
-        out.push('\n');
-    }
-    let mine: Vec<(usize, &Judged)> =
-        report.proposals.iter().enumerate().filter(|(_, j)| j.proposal.statement == index).collect();
+}
+
+/// The proposals for a statement, or for the database.
+fn proposals(out: &mut String, report: &Report, statement: Option<usize>, style: &Style) {
+    let all = report.proposals.iter().enumerate();
+    let mine: Vec<(usize, &Judged)> = all.filter(|(_, j)| j.proposal.statement == statement).collect();
     for (number, judged) in &mine {
         proposal(out, *number, judged, style);
     }
-    alternatives(out, &mine);
+    if statement.is_some() {
+        alternatives(out, &mine);
+    }
 }
 
 /// Several remedies that help one statement seldom add up: which one to start with.

@@ -4,7 +4,7 @@
 
 use super::memory::{self, align, chunk, major, propose};
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::catalog::Column;
 use crate::context::{NEAR, PlanContext};
 use crate::finding::{Evidence, Finding};
@@ -32,7 +32,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/aggregate-spills-to-disk.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

@@ -4,7 +4,7 @@
 
 use super::memory::{propose, work_mem_clause};
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding};
 use crate::plan::Node;
@@ -22,7 +22,7 @@ pub(super) const SPEC: Spec = Spec {
     }],
     page: include_str!("../../rules/bitmap-turns-lossy.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

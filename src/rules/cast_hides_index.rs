@@ -4,7 +4,7 @@
 
 use super::hidden::{HiddenTest, THRESHOLDS, discarding, hidden_test, remedy, searches};
 use super::support::{by_table, rescanning_loop};
-use super::{Spec, Tuning};
+use super::{Check, Spec, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Finding, Remedy};
@@ -19,7 +19,7 @@ pub(super) const SPEC: Spec = Spec {
     thresholds: THRESHOLDS,
     page: include_str!("../../rules/cast-hides-index.md"),
     of_estimates: true,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

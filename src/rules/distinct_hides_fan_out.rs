@@ -4,7 +4,7 @@
 
 use super::rewriting;
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::{NEAR, PlanContext};
 use crate::finding::{Evidence, Finding};
 use crate::plan::{Node, Relationship};
@@ -25,7 +25,7 @@ pub(super) const SPEC: Spec = Spec {
     }],
     page: include_str!("../../rules/distinct-hides-fan-out.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 /// Nodes between the DISTINCT and its join: they hand rows on.

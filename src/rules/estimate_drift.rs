@@ -4,7 +4,7 @@
 //! that were stopped before their last row, are no evidence.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
@@ -39,7 +39,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/estimate-drift.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 /// Joins above a misjudged node that are looked at: a statement that joins more tables is rare.

@@ -3,7 +3,7 @@
 //! Refuses to offer an index for what depends on a session's settings: the server would refuse it too.
 
 use super::hidden::{HiddenTest, THRESHOLDS, discarding, hidden_test, remedy, searches};
-use super::{Spec, Tuning};
+use super::{Check, Spec, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Finding, Remedy};
@@ -17,7 +17,7 @@ pub(super) const SPEC: Spec = Spec {
     thresholds: THRESHOLDS,
     page: include_str!("../../rules/function-hides-index.md"),
     of_estimates: true,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 //! Refuses to count hashed aggregates (`aggregate-spills-to-disk`), and never advises a lower multiplier.
 
 use super::support::{finding, planned_processes};
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::{Hash, Node};
@@ -29,7 +29,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/hash-spills-to-disk.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 //! Refuses to ask for VACUUM where it has just been and rows changed since: it would not last.
 
 use super::support::{TableScan, by_table};
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
@@ -28,7 +28,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/heap-fetches-in-index-only-scan.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

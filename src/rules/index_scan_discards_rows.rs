@@ -3,7 +3,7 @@
 //! Refuses to count rows that a lossy bitmap rechecked: that is memory, not a missing key.
 
 use super::support::{TableScan, by_table, filter_help, rescanning_loop};
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::Node;
@@ -29,7 +29,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/index-scan-discards-rows.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 const SCANS: &[&str] = &["Index Scan", "Index Only Scan", "Bitmap Heap Scan"];

@@ -3,7 +3,7 @@
 //! Refuses to add up what processes do at once: the user waits for the slowest of them.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::Jit;
@@ -21,7 +21,7 @@ pub(super) const SPEC: Spec = Spec {
     }],
     page: include_str!("../../rules/jit-dominates.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 //! Refuses to count the rows of a join that keeps most of what it joins.
 
 use super::support::{finding, join_filter};
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy, WantedIndex, WantedKey};
 use crate::plan::{Node, Relationship};
@@ -21,7 +21,7 @@ pub(super) const SPEC: Spec = Spec {
     }],
     page: include_str!("../../rules/join-filter-discards-rows.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

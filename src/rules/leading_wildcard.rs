@@ -3,7 +3,7 @@
 //! Refuses to propose a trigram index where the extension is not installed, or the pattern holds no trigram.
 
 use super::hidden::{THRESHOLDS, discarding, hidden_test};
-use super::{Spec, Tuning};
+use super::{Check, Spec, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Finding, Remedy, WantedIndex, WantedKey};
@@ -16,7 +16,7 @@ pub(super) const SPEC: Spec = Spec {
     thresholds: THRESHOLDS,
     page: include_str!("../../rules/leading-wildcard.md"),
     of_estimates: true,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

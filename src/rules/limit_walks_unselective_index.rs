@@ -4,7 +4,7 @@
 //! filter discards is another rule's.
 
 use super::support::{TableScan, by_table, filter_help};
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::{NEAR, PlanContext};
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::{Node, Relationship};
@@ -30,7 +30,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/limit-walks-unselective-index.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

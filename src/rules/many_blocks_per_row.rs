@@ -3,7 +3,7 @@
 //! Refuses to propose: CLUSTER and VACUUM FULL lock the table, and a covering index is for a person to weigh.
 
 use super::support::{TableScan, by_table};
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding};
@@ -42,7 +42,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/many-blocks-per-row.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 const SCANS: &[&str] = &["Index Scan", "Bitmap Heap Scan"];

@@ -4,7 +4,7 @@
 
 use super::memory::{input, propose};
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::{Memoize, Node};
@@ -38,7 +38,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/memoize-thrashes.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

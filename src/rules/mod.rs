@@ -66,12 +66,14 @@ rules! {
     partitions_not_pruned,
 }
 
-/// A check that sees all runs of one statement at once.
-type CheckRuns = fn(&[PlanContext], &Tuning) -> Vec<Finding>;
-
-/// Rules that compare the runs of a statement; of one plan alone they say nothing.
-const RUN_RULES: &[(&Spec, CheckRuns)] =
-    &[(&plan_depends_on_parameters::SPEC, plan_depends_on_parameters::check_runs)];
+/// What a rule looks at.
+#[derive(Debug, Clone, Copy)]
+pub enum Check {
+    /// One plan.
+    Plan(fn(&PlanContext, &Tuning) -> Vec<Finding>),
+    /// All runs of one statement; of one plan alone it says nothing.
+    Runs(fn(&[PlanContext], &Tuning) -> Vec<Finding>),
+}
 
 pub use runs::run_all;
 
@@ -86,7 +88,7 @@ pub struct Spec {
     pub page: &'static str,
     /// It has something to say of a plan that was not executed.
     pub of_estimates: bool,
-    pub check: fn(&PlanContext, &Tuning) -> Vec<Finding>,
+    pub check: Check,
 }
 
 /// A number that a rule compares with. Set as `[thresholds.RULE] NAME = …` in `pgproof.toml`.
@@ -149,7 +151,9 @@ impl Found {
 pub fn run(ctx: &PlanContext, config: &Config, ignored: &[&str]) -> Found {
     let mut found = Found::default();
     for &spec in RULES.iter().filter(|spec| config.runs(spec.name)) {
-        found.add(spec.name, (spec.check)(ctx, &Tuning { spec, config }), ignored);
+        if let Check::Plan(check) = spec.check {
+            found.add(spec.name, check(ctx, &Tuning { spec, config }), ignored);
+        }
     }
     for team in config.team.iter().filter(|team| config.runs(&team.name)) {
         found.add(&team.name, team.check(ctx, config), ignored);
@@ -209,6 +213,8 @@ mod tests {
             }
             let page = page::parse(spec.page).unwrap_or_else(|e| panic!("{}: {e}", spec.name));
             assert!(page.cases.len() >= 4, "{}: {} cases", spec.name, page.cases.len());
+            let of_plans = matches!(spec.check, Check::Plan(_) | Check::Runs(_));
+            assert!(page.cases.iter().all(|case| case.query.is_empty() != of_plans), "{}", spec.name);
         }
     }
 

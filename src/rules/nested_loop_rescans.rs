@@ -4,7 +4,7 @@
 //! which is `estimate-drift`'s story.
 
 use super::support::{by_table, finding};
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::{Node, Relationship};
@@ -35,7 +35,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/nested-loop-rescans.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 //! Refuses to blame a LIMIT for what a sort or a filter below it reads: it counts what reached the Limit node.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy, Rewrite};
@@ -30,7 +30,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/offset-discards-rows.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 //! Refuses to call a sample equal: which rows come is chance in both, but not the same chance.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy, Rewrite};
 use crate::plan::Node;
@@ -23,7 +23,7 @@ pub(super) const SPEC: Spec = Spec {
     }],
     page: include_str!("../../rules/order-by-random.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 /// Functions whose value has nothing to do with the row.

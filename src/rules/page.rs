@@ -17,8 +17,10 @@ pub struct Case {
     pub name: String,
     /// ```` ```sql setup ````
     pub setup: String,
-    /// ```` ```sql query ````
+    /// ```` ```sql query ````; empty where the case is about the database or its workload.
     pub query: String,
+    /// ```` ```sql call 200 ````: a statement, prepared and executed so often, with `$1` counting from 1.
+    pub calls: Vec<(u32, String)>,
     /// ```` ```sql fix ````: what to run so that the finding goes, where that is not the proposal itself.
     pub fix: Option<String>,
     /// `finding: RULE at NODE` lines; empty with `finding: none`.
@@ -83,7 +85,7 @@ pub fn parse(text: &str) -> Result<Page, String> {
         return Err(format!("the sections are {sections:?}, expected {SECTIONS:?}"));
     }
     for case in &page.cases {
-        if case.query.is_empty() || case.nodes.is_empty() {
+        if case.query.is_empty() != case.nodes.is_empty() {
             return Err(format!("case `{}` lacks its query or the node it is about", case.name));
         }
     }
@@ -96,6 +98,10 @@ fn fill(case: Option<&mut Case>, info: &str, body: &str) -> Result<(), String> {
         "sql setup" => case.setup.push_str(body),
         "sql query" => case.query = body.trim().to_owned(),
         "sql fix" => case.fix = Some(body.to_owned()),
+        _ if info.starts_with("sql call ") => {
+            let often = info["sql call ".len()..].parse().map_err(|_| format!("`{info}` names no number"))?;
+            case.calls.push((often, body.trim().to_owned()));
+        }
         "expect" => {
             for line in body.lines() {
                 let (word, rest) =

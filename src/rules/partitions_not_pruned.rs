@@ -4,7 +4,7 @@
 
 use super::hidden::{all_tests, remedy};
 use super::support::{TableScan, by_table};
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::catalog::{Column, Relation};
 use crate::context::{NEAR, PlanContext};
 use crate::finding::{Evidence, Finding, Remedy, Rewrite};
@@ -36,7 +36,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/partitions-not-pruned.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 const SCANS: &[&str] = &["Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan"];

@@ -3,7 +3,7 @@
 //! Refuses to speak of an average: it tells the slowest run, and what the server would do there.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::capture::Mode;
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
@@ -41,11 +41,11 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/plan-depends-on-parameters.md"),
     of_estimates: true,
-    check: |_, _| Vec::new(),
+    check: Check::Runs(check),
 };
 
 /// Sees all runs of one statement: those with values, and the generic plan, alone or executed with values.
-pub(super) fn check_runs(runs: &[PlanContext], tuning: &Tuning) -> Vec<Finding> {
+fn check(runs: &[PlanContext], tuning: &Tuning) -> Vec<Finding> {
     // Where each execution is planned for its values, this is settled.
     let settled = |ctx: &PlanContext| {
         ctx.server.and_then(|s| s.setting("plan_cache_mode")) == Some("force_custom_plan")

@@ -3,7 +3,7 @@
 //! Refuses to blame without a reason in the plan: a catalog cache that was cold makes any planning slow, once.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::capture::Mode;
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding};
@@ -54,7 +54,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/planning-dominates.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

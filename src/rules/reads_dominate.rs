@@ -3,7 +3,7 @@
 //! Refuses to speak without I/O times: blocks read tell nothing of how long they took, and absent is not zero.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding};
 use crate::plan::Node;
@@ -21,7 +21,7 @@ pub(super) const SPEC: Spec = Spec {
     }],
     page: include_str!("../../rules/reads-dominate.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 const SCANS: &[&str] = &["Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan"];

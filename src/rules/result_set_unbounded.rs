@@ -3,7 +3,7 @@
 //! Refuses to warn of mere rows: what they cost is known where the server measured their serialization (17+).
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::{NEAR, PlanContext};
 use crate::finding::{Evidence, Finding};
 use crate::plan::{Node, Serialization};
@@ -21,7 +21,7 @@ pub(super) const SPEC: Spec = Spec {
     }],
     page: include_str!("../../rules/result-set-unbounded.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

@@ -2,7 +2,7 @@
 //!
 //! Refuses to look into a plan.
 
-use super::{Config, Found, RUN_RULES, Tuning, run, severity};
+use super::{Check, Config, Found, RULES, Tuning, run, severity};
 use crate::capture::Mode;
 use crate::context::PlanContext;
 use crate::finding::{Confidence, Finding};
@@ -25,9 +25,10 @@ pub fn run_all(runs: &[PlanContext], config: &Config, ignored: &[&str]) -> Vec<F
         return found;
     }
     tell_once(&mut found);
-    for &(spec, check) in RUN_RULES.iter().filter(|(spec, _)| config.runs(spec.name)) {
+    for &spec in RULES.iter().filter(|spec| config.runs(spec.name)) {
+        let Check::Runs(check) = spec.check else { continue };
         for mut finding in check(runs, &Tuning { spec, config }) {
-            let at = finding.at.run;
+            let Some(at) = finding.at.run else { continue };
             finding.severity = severity(&runs[at], &finding, config);
             found[at].add(spec.name, vec![finding], ignored);
         }

@@ -3,7 +3,7 @@
 //! Refuses to object to a star as such: it speaks where the plan shows what the columns cost.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding};
@@ -37,7 +37,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/select-star.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

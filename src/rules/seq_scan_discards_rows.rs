@@ -3,7 +3,7 @@
 //! Refuses to speak of scans that a nested loop repeats: `nested-loop-rescans` tells that story.
 
 use super::support::{TableScan, by_table, filter_help, own_cost_share, planned_processes, rescanning_loop};
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::{NEAR, PlanContext};
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::Node;
@@ -42,7 +42,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/seq-scan-discards-rows.md"),
     of_estimates: true,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

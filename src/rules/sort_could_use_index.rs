@@ -4,7 +4,7 @@
 //! sorted, or where they come through an index already, so that one more key is all that is missing.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::{NEAR, PlanContext};
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::{Node, Relationship};
@@ -33,7 +33,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/sort-could-use-index.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

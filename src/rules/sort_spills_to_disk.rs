@@ -3,7 +3,7 @@
 //! Refuses to promise more than half of the sort's time: comparing the rows stays.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::{GroupSpace, Node, Sort, SortSpace, Worker};
@@ -29,7 +29,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/sort-spills-to-disk.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

@@ -4,7 +4,7 @@
 
 use super::rewriting;
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::{Node, Relationship};
@@ -37,7 +37,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/subplan-per-row.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

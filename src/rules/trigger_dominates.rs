@@ -3,7 +3,7 @@
 //! Refuses to count a foreign key that has its index: what it costs then is the rows that it writes or looks up.
 
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::catalog::ForeignKey;
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy, WantedIndex, WantedKey};
@@ -32,7 +32,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/trigger-dominates.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 /// The firings of one trigger, over all partitions that it fired on.

@@ -5,7 +5,7 @@
 
 use super::memory::{align, chunk, input, major, propose, work_mem_clause};
 use super::support::finding;
-use super::{Spec, Threshold, Tuning};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding};
 use crate::plan::{Node, Relationship};
@@ -32,7 +32,7 @@ pub(super) const SPEC: Spec = Spec {
     ],
     page: include_str!("../../rules/tuplestore-spills-to-disk.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {

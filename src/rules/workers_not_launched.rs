@@ -3,7 +3,7 @@
 //! Refuses to promise more than an even split: what the workers would have shared is divided by their number at best.
 
 use super::support::finding;
-use super::{Spec, Tuning};
+use super::{Check, Spec, Tuning};
 use crate::context::PlanContext;
 use crate::finding::{Evidence, Finding, Remedy};
 use crate::plan::Node;
@@ -15,7 +15,7 @@ pub(super) const SPEC: Spec = Spec {
     thresholds: &[],
     page: include_str!("../../rules/workers-not-launched.md"),
     of_estimates: false,
-    check,
+    check: Check::Plan(check),
 };
 
 fn check(ctx: &PlanContext, _: &Tuning) -> Vec<Finding> {

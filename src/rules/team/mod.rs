@@ -101,7 +101,7 @@ impl Team {
         });
         let mut found = Finding {
             rule: self.name.clone().into(),
-            at: Place { statement: ctx.statement_id, run: ctx.run_id, node: node.map(|n| n.id) },
+            at: Place { node: node.map(|n| n.id), ..ctx.place(0) },
             relation: node.and_then(|n| n.detail.relation.as_ref().map(|_| ctx.relation_name(n))),
             index: node.and_then(|n| n.detail.index.clone()),
             severity: Severity::Info,
