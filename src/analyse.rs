@@ -3,6 +3,8 @@
 //! Pure, so that a saved capture gives the same report, byte for byte, without a server. Refuses to fail for
 //! what is missing: it says so in the report. Only a capture that holds no plan where one must be is an error.
 
+mod workload;
+
 use crate::capture::{Capture, Comment, Gap, Mode, Origin, Run};
 use crate::catalog::RelationKind;
 use crate::compare::{Side, compare};
@@ -37,6 +39,7 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
             text: statement.text.clone(),
             fingerprint: sql::fingerprint(&statement.text),
             origin: statement.origin.clone(),
+            counted: None,
             plans: Vec::new(),
             notes: Vec::new(),
         };
@@ -52,6 +55,9 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
         report.statements.push(entry);
     }
     unmeasured(&mut report, config);
+    if let Some(observed) = &capture.workload {
+        workload::examine(&mut report, observed, config);
+    }
     rank(&mut report);
     Ok(report)
 }
@@ -70,6 +76,7 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
             fingerprint: sql::fingerprint(&text),
             text,
             origin,
+            counted: None,
             plans: Vec::new(),
             notes: Vec::new(),
         };

@@ -4,6 +4,7 @@
 
 use crate::catalog::{Catalog, ServerInfo};
 use crate::prove::Trial;
+use crate::workload::Observed;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -26,6 +27,9 @@ pub struct Capture {
     /// The day of the run, `YYYY-MM-DD` in UTC: what `until=` is compared with, then and whenever this is read.
     #[serde(default)]
     pub today: Option<String>,
+    /// What pg_stat_statements held, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Observed>,
 }
 
 /// One statement with the plans that were taken of it.
@@ -117,6 +121,7 @@ impl Capture {
             trials: Vec::new(),
             gaps: Vec::new(),
             today: None,
+            workload: None,
         }
     }
 }

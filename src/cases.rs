@@ -42,7 +42,8 @@ pub fn findings(report: &Report) -> Vec<String> {
         (Some(_), None) => "the plan".to_owned(),
         // What is no matter of a plan stands at an index, else at a relation.
         (None, None) => {
-            f.index.as_ref().or(f.relation.as_ref()).map_or("the database".to_owned(), String::clone)
+            let whole = if f.at.statement.is_some() { "the statement" } else { "the database" };
+            f.index.as_ref().or(f.relation.as_ref()).map_or(whole.to_owned(), String::clone)
         }
     };
     report.findings.iter().map(|f| format!("{} at {}", f.rule, place(f))).collect()

@@ -5,6 +5,7 @@
 use crate::error::{Error, Kind};
 use crate::postgres::Flags;
 use crate::scratch;
+use crate::workload::By;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub enum Command {
     Explain(Explain),
     /// Diagnose stored plans in any format: text, JSON, YAML, XML
     Plan(Plan),
+    /// Rank the statements that pg_stat_statements counted, explain the leading ones, find N+1 patterns
+    Top(Top),
     /// What this role on this server lets pgproof see, and leftovers of killed trials
     Doctor(Doctor),
     /// Start a throwaway server, load a sample shop, find its problems, prove the fixes
@@ -175,6 +178,81 @@ pub struct Plan {
     /// in EXPLAIN's text notation, or with --format json in its JSON
     #[arg(long, conflicts_with = "diff")]
     pub anonymize: bool,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Top {
+    /// What statements are ranked by
+    #[arg(long, value_enum, default_value = "total", value_name = "WHAT")]
+    pub by: Rank,
+    /// How many statements are told
+    #[arg(long, short = 'n', default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "N")]
+    pub limit: u16,
+    /// Take two readings, this far apart, and tell what happened between them [default: since the last reset]
+    #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with_all = ["since", "diff"])]
+    pub interval: Option<Duration>,
+    /// Tell what happened since the reading in FILE, which --save wrote
+    #[arg(long, value_name = "FILE", conflicts_with = "diff")]
+    pub since: Option<PathBuf>,
+    /// Save the reading to FILE, for --since and --diff
+    #[arg(long, value_name = "FILE", conflicts_with = "diff")]
+    pub save: Option<PathBuf>,
+    /// Without a server: what happened between two readings that --save wrote, each statement beside what it took
+    /// before the first of them
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"])]
+    pub diff: Vec<PathBuf>,
+    /// Rank only: no statement is explained
+    #[arg(long)]
+    pub no_explain: bool,
+    /// Execute the leading statements, with values from the statistics: only those proven to read only, or never
+    #[arg(long, value_enum, default_value = "never", value_name = "WHEN")]
+    pub analyze: Analyze,
+    #[command(flatten)]
+    pub proof: Proof,
+    /// Save everything observed to FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "diff")]
+    pub save_capture: Option<PathBuf>,
+    /// Analyse a saved capture instead of asking a server
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interval", "since", "save", "diff", "save_capture"])]
+    pub capture: Option<PathBuf>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// Execution time
+    Total,
+    /// Calls
+    Calls,
+    /// Execution time per call
+    Mean,
+    /// Time waiting for blocks, or blocks where track_io_timing is off
+    Io,
+    /// Blocks of temporary files
+    Temp,
+    /// Bytes of write-ahead log
+    Wal,
+    /// Planning time
+    Planning,
+    /// Deviation of the execution time against its mean
+    Variation,
+}
+
+impl Rank {
+    /// As the workload calls it.
+    pub fn by(self) -> By {
+        match self {
+            Rank::Total => By::Total,
+            Rank::Calls => By::Calls,
+            Rank::Mean => By::Mean,
+            Rank::Io => By::Io,
+            Rank::Temp => By::Temp,
+            Rank::Wal => By::Wal,
+            Rank::Planning => By::Planning,
+            Rank::Variation => By::Variation,
+        }
+    }
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What rules and proposals may see of one plan: the plan, its facts, the catalog, the statement.
+//! What rules and proposals may see: of one plan its facts, the catalog, the statement; of a workload its statements.
 //!
 //! Refuses to do I/O or to judge; it only finds things.
 
@@ -8,8 +8,20 @@ use crate::facts::{Facts, NodeFacts};
 use crate::finding::Place;
 use crate::plan::{Node, Plan, Relationship};
 use crate::sql::condition::{Condition, condition};
+use crate::sql::shape::Shape;
 use crate::sql::{Parsed, Statement};
 use crate::units::Millis;
+use crate::workload::{Observed, Ranking, Window};
+
+/// A workload with everything known around it.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkloadContext<'a> {
+    pub observed: &'a Observed,
+    pub window: &'a Window<'a>,
+    pub ranking: &'a Ranking,
+    /// What each statement of the ranking does, in its order; `None` where its text does not tell.
+    pub shapes: &'a [Option<Shape>],
+}
 
 /// Levels above a node within which something stands for it. Nodes that only pass rows on are a few at most.
 pub const NEAR: usize = 100;

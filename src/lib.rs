@@ -30,3 +30,4 @@ pub mod strict;
 pub mod suppress;
 pub mod units;
 pub mod words;
+pub mod workload;

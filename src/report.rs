@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::proposals::Proposal;
 use crate::prove::{Outcome, Verdict};
 use crate::suppress::Suppression;
+use crate::workload::{By, Counters, Ranked, Share};
 
 /// Everything that one run of pgproof has to say.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,8 @@ pub struct Report {
     pub suppressions: Vec<Suppression>,
     /// What they took out of `findings`.
     pub suppressed: Vec<Suppressed>,
+    /// The statements of pg_stat_statements, where it was asked.
+    pub workload: Option<Workload>,
     /// The plan of the first statement against that of the second, where two were to be compared.
     pub comparison: Option<Comparison>,
 }
@@ -39,6 +42,8 @@ pub struct Statement {
     pub text: String,
     pub fingerprint: u64,
     pub origin: Origin,
+    /// What pg_stat_statements counted of it.
+    pub counted: Option<Ranked>,
     pub plans: Vec<Planned>,
     /// What is worth saying where nothing was found, or nothing can be proposed.
     pub notes: Vec<String>,
@@ -53,6 +58,30 @@ pub struct Planned {
     pub facts: Facts,
     /// Why the statement was not executed although that was asked for.
     pub not_executed: Option<String>,
+}
+
+/// A window of pg_stat_statements. The statements told of it are the report's first ones, in their rank.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    pub by: By,
+    /// Seconds that it covers; `None` where nobody knows when counting began.
+    pub seconds: Option<f64>,
+    /// It is all that was counted since the last reset.
+    pub lifetime: bool,
+    /// The counters were reset within it: it starts there.
+    pub reset: bool,
+    /// The server was started anew within it.
+    pub restarted: bool,
+    /// Entries were thrown out for want of room so often, and what they counted is lost.
+    pub evictions: Option<i64>,
+    /// Statements counted, of which the first are told.
+    pub statements: usize,
+    /// Of all statements.
+    pub all: Counters,
+    pub hidden: Share,
+    pub nested: Share,
+    /// Statements that are told because of their rank, not because of a finding.
+    pub ranked: usize,
 }
 
 /// A proposal with what its trial showed.

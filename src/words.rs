@@ -27,14 +27,22 @@ pub fn counted(value: f64, noun: &str) -> String {
     if text == "1" { format!("1 {noun}") } else { format!("{text} {noun}s") }
 }
 
-/// A duration: `0.012 ms`, `12.3 ms`, `1.23 s`, `2 min 5 s`.
+/// A duration: `0.012 ms`, `12.3 ms`, `1.23 s`, `2 min 5 s`, `5.5 h`, `12.0 days`.
 pub fn duration(Millis(ms): Millis) -> String {
     match ms.abs() {
         x if x < 1.0 => format!("{ms:.3} ms"),
         x if x < 100.0 => format!("{ms:.1} ms"),
         x if x < 1_000.0 => format!("{ms:.0} ms"),
         x if x < 100_000.0 => format!("{:.2} s", ms / 1_000.0),
-        x => format!("{} min {:.0} s", (x / 60_000.0).floor(), (x % 60_000.0) / 1_000.0),
+        x => {
+            // Rounded before it is taken apart: there is no minute with 60 seconds.
+            let seconds = (x / 1_000.0).round();
+            match seconds {
+                s if s < 7_200.0 => format!("{} min {} s", (s / 60.0).floor(), s % 60.0),
+                s if s < 172_800.0 => format!("{:.1} h", s / 3_600.0),
+                s => format!("{:.1} days", s / 86_400.0),
+            }
+        }
     }
 }
 

@@ -63,6 +63,9 @@ fn every_case_of_every_page_holds_on_every_major() {
 
 /// One case on one major.
 fn run(major: u32, rule: &str, case: &Case) -> Result<(), String> {
+    if !case.calls.is_empty() {
+        return run_workload(major, rule, case);
+    }
     let db = support::database(major);
     let started = Instant::now();
     db.execute_each(&pieces(&case.setup));
@@ -84,6 +87,33 @@ fn run(major: u32, rule: &str, case: &Case) -> Result<(), String> {
     if let Some(fix) = &case.fix {
         db.execute_each(&pieces(fix));
         gone(&db.url, case, &settings, "the fix")?;
+    }
+    Ok(())
+}
+
+/// A case about a workload: what is called is counted by pg_stat_statements, and `top` reads it.
+fn run_workload(major: u32, rule: &str, case: &Case) -> Result<(), String> {
+    let counting = [("shared_preload_libraries", "pg_stat_statements")];
+    let db = support::server_with(major, &counting).database();
+    let started = Instant::now();
+    db.execute_each(&pieces(&case.setup));
+    db.execute("CREATE EXTENSION pg_stat_statements");
+    // Of this database alone: other cases run beside it.
+    db.execute(
+        "SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = current_database()",
+    );
+    for (often, sql) in &case.calls {
+        db.call(*often, &pieces(sql));
+    }
+    let (report, text) = capture(&db.url, &["top", "--no-explain"], &[])?;
+    if std::env::var_os("PGPROOF_VERBOSE").is_some() {
+        show(major, rule, case, started.elapsed(), &report);
+    }
+    if let Some(difference) = cases::difference(&report, case) {
+        return Err(difference);
+    }
+    if major == cases::recorded(case) && std::env::var_os("PGPROOF_RECORD").is_some() {
+        record(rule, case, &text);
     }
     Ok(())
 }
@@ -191,20 +221,26 @@ fn gone(url: &str, case: &Case, settings: &[String], what: &str) -> Result<(), S
 
 /// Runs the binary as a user would and analyses what it captured.
 fn explain(url: &str, case: &Case, settings: &[String]) -> Result<(Report, String), String> {
+    let mut flags = vec!["explain", &case.query, "--prove", "off"];
+    for value in case.option("analyze") {
+        flags.extend(["--analyze", value]);
+    }
+    for value in case.option("param") {
+        flags.extend(["--param", value]);
+    }
+    if case.option("allow-writes").next().is_some() {
+        flags.push("--allow-writes");
+    }
+    capture(url, &flags, settings)
+}
+
+/// Runs a command of the binary with these flags and analyses what it captured.
+fn capture(url: &str, flags: &[&str], settings: &[String]) -> Result<(Report, String), String> {
     let folder = tempfile::tempdir().expect("make a temporary folder");
     let path = folder.path().join("capture.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
-    command.args(["explain", &case.query, "--prove", "off", "--format", "json", "--quiet", "-d", url]);
+    command.args(flags).args(["--format", "json", "--quiet", "-d", url]);
     command.arg("--save-capture").arg(&path).current_dir(folder.path());
-    for value in case.option("analyze") {
-        command.args(["--analyze", value]);
-    }
-    for value in case.option("param") {
-        command.args(["--param", value]);
-    }
-    if case.option("allow-writes").next().is_some() {
-        command.arg("--allow-writes");
-    }
     let options: Vec<String> = settings.iter().map(|s| format!("-c {}", s.replace(' ', "\\ "))).collect();
     command.env("PGOPTIONS", options.join(" "));
     let output = command.output().expect("run pgproof");

@@ -14,6 +14,7 @@ mod progress;
 mod prove;
 mod rule;
 mod rule_test;
+mod top;
 mod values;
 mod vary;
 
@@ -57,6 +58,7 @@ pub fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Explain(args) => runtime()?.block_on(explain::run(&args, common)),
         Command::Plan(args) => plan::run(&args, common),
+        Command::Top(args) => runtime()?.block_on(top::run(&args, common)),
         Command::Doctor(args) => runtime()?.block_on(doctor::run(&args, common)),
         Command::Demo(args) => runtime()?.block_on(demo::run(&args, common)),
         Command::Rule(args) => rule::run(&args, common),

@@ -61,7 +61,7 @@ pub async fn read(session: &Session, asked: Asked<'_>) -> Result<CatalogFacts> {
     parse(doing, &session.query_json(doing, CATALOG, &params).await?)
 }
 
-fn parse<'a, T: Deserialize<'a>>(doing: &str, text: &'a str) -> Result<T> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(doing: &str, text: &'a str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| Error::new(Kind::Server, doing).because(error))
 }
 

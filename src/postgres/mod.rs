@@ -20,6 +20,7 @@ mod templates;
 mod tls;
 pub mod trial;
 mod verifier;
+pub mod workload;
 
 pub use connect::Notice;
 pub use conninfo::{Address, ConnectOptions, Environment, Flags, Host, Secret, TargetSession};

@@ -88,6 +88,32 @@ pub(super) fn explain(kind: Explain, major: u32) -> String {
     format!("EXPLAIN ({})\n", options.join(", "))
 }
 
+/// The entries of pg_stat_statements about this database, a column each, NULL for those it lacks; and behind them
+/// when it was reset and how often it threw entries out, where it `says` so. One row at least.
+pub(super) fn statements(schema: &str, columns: &[Option<&str>], says: bool) -> String {
+    let columns: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| match column {
+            Some(column) => format!("{column} AS c{at}"),
+            None => format!("NULL AS c{at}"),
+        })
+        .collect();
+    let schema = quote(schema);
+    let info = match says {
+        true => format!(
+            "SELECT pg_catalog.date_part('epoch', stats_reset) AS reset, dealloc FROM {schema}.pg_stat_statements_info"
+        ),
+        false => "SELECT NULL::float8 AS reset, NULL::int8 AS dealloc".to_owned(),
+    };
+    format!(
+        "SELECT s.*, i.reset, i.dealloc FROM ({info}) i LEFT JOIN (\n  SELECT {}\n  FROM \
+         {schema}.pg_stat_statements(true) WHERE dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = \
+         pg_catalog.current_database())) s ON true",
+        columns.join(", ")
+    )
+}
+
 /// The name of the one prepared statement that we ever make; it is gone before its transaction ends.
 const PREPARED: &str = "pgproof_q";
 

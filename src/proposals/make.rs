@@ -291,6 +291,24 @@ fn rewritten(ctx: &PlanContext, rewrite: &Rewrite) -> Proposal {
     made
 }
 
+/// A statement in other words that no plan asked for: it answers a finding about the statement as a whole.
+pub fn in_other_words(rewrite: &Rewrite, statement: usize, answers: usize) -> Proposal {
+    Proposal {
+        change: Change::Rewrite { sql: rewrite.sql.clone(), shown: false },
+        relation: None,
+        apply: vec![rewrite.sql.clone()],
+        undo: Vec::new(),
+        answers: vec![answers],
+        statement: Some(statement),
+        run: 0,
+        applicability: Applicability::Display,
+        locks: Vec::new(),
+        size: None,
+        write_cost: None,
+        remarks: rewrite.to_check.iter().map(|check| format!("to check: {check}")).collect(),
+    }
+}
+
 fn vacuum(ctx: &PlanContext, relation: &Relation) -> Proposal {
     let change = Change::Vacuum { schema: relation.schema.clone(), relation: relation.name.clone() };
     let mut made = proposal(ctx, change, Some(relation));

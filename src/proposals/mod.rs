@@ -12,7 +12,7 @@ mod wanted;
 
 pub use candidate::{Candidate, WhyNot, candidate};
 pub use definition::{IndexDefinition, Key};
-pub use make::{named_apart, propose, together};
+pub use make::{in_other_words, named_apart, propose, together};
 pub use name::{TRIAL_PREFIX, trial_name};
 
 use crate::units::Bytes;

@@ -4,6 +4,7 @@
 
 use super::json_comparison::JsonComparison;
 use super::json_suppressed::{JsonSuppressed, JsonSuppression};
+use super::json_workload::{JsonWorkload, Stats};
 use crate::capture::{Gap, Mode, Origin};
 use crate::finding::{Also, Confidence, Evidence, Severity, Stability};
 use crate::plan::{Buffers, Node};
@@ -44,6 +45,8 @@ struct Document {
     suppressions: Vec<JsonSuppression>,
     suppressed: Vec<JsonSuppressed>,
     summary: Summary,
+    /// `top`: the window of pg_stat_statements that `statements` lead.
+    workload: Option<JsonWorkload>,
     /// `plan --diff`: the plan of `s1` (side `base`) against that of `s2` (side `head`).
     comparison: Option<JsonComparison>,
 }
@@ -74,14 +77,6 @@ struct JsonStatement {
     stats: Option<Stats>,
     plans: Vec<JsonPlan>,
     notes: Vec<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct Stats {
-    calls: f64,
-    total_exec_ms: f64,
-    mean_exec_ms: f64,
-    rows: f64,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -268,6 +263,7 @@ impl Document {
             suppressions: JsonSuppression::all(report),
             suppressed: JsonSuppressed::all(report),
             summary: Summary { errors: summary.errors, warnings: summary.warnings, infos: summary.infos },
+            workload: report.workload.as_ref().map(JsonWorkload::of),
             comparison: JsonComparison::of(report),
         }
     }
@@ -286,7 +282,9 @@ fn statements(report: &Report) -> Vec<JsonStatement> {
 
 fn statement(index: usize, statement: &Statement) -> JsonStatement {
     let identifiers = statement.plans.iter().filter_map(|p| p.plan.query_identifier);
-    let mut query_ids: Vec<String> = identifiers.map(|id| id.to_string()).collect();
+    let counted = statement.counted.iter().flat_map(|counted| &counted.query_ids);
+    let mut query_ids: Vec<String> = counted.copied().chain(identifiers).map(|id| id.to_string()).collect();
+    query_ids.sort();
     query_ids.dedup();
     JsonStatement {
         id: statement_id(index),
@@ -296,7 +294,7 @@ fn statement(index: usize, statement: &Statement) -> JsonStatement {
         query_ids,
         outcome: None,
         culprit: None,
-        stats: None,
+        stats: statement.counted.as_ref().map(Stats::of),
         plans: statement.plans.iter().enumerate().map(|(run, p)| plan(index, run, p)).collect(),
         notes: statement.notes.clone(),
     }

@@ -2,7 +2,7 @@
 //!
 //! Refuses to repeat: what the tree shows is not said again in words.
 
-use super::{Style, diff, overview, suppressed, tree};
+use super::{Style, diff, overview, ranking, suppressed, tree};
 use crate::capture::{Mode, OriginKind};
 use crate::finding::{Finding, Severity};
 use crate::plan::Plan;
@@ -31,8 +31,14 @@ pub fn render(report: &Report, style: &Style) -> String {
         suppressed::suppressions(&mut text, report, style);
         return text;
     }
+    if let Some(workload) = &report.workload {
+        ranking::ranking(&mut out, report, workload, style);
+    }
     for (index, statement) in report.statements.iter().enumerate() {
-        self::statement(&mut out, report, index, statement, style);
+        match report.workload {
+            Some(_) if !style.verbose => in_brief(&mut out, report, index, statement, style),
+            _ => self::statement(&mut out, report, index, statement, style),
+        }
     }
     findings(&mut out, report, None, style);
     proposals(&mut out, report, None, style);
@@ -40,7 +46,7 @@ pub fn render(report: &Report, style: &Style) -> String {
         gaps(&mut out, report, style);
     }
     suppressed::suppressions(&mut out, report, style);
-    if report.statements.len() > 1 {
+    if report.statements.len() > 1 && report.workload.is_none() {
         overview::overview(&mut out, report, style);
     }
     summary(&mut out, report, style);
@@ -106,6 +112,17 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
     if !statement.notes.is_empty() {
         out.push('\n');
     }
+    proposals(out, report, Some(index), style);
+}
+
+/// A statement of a ranking: its findings and proposals, where it has any; with -v everything.
+fn in_brief(out: &mut String, report: &Report, index: usize, statement: &Statement, style: &Style) {
+    if !report.findings.iter().any(|f| f.at.statement == Some(index)) {
+        return;
+    }
+    let head = format!("── {}  {}", index + 1, ranking::one_line(&statement.text));
+    let _ = writeln!(out, "{}", bold(style, &shorten(&head, style.width)));
+    findings(out, report, Some(index), style);
     proposals(out, report, Some(index), style);
 }
 

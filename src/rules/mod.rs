@@ -12,8 +12,9 @@ mod runs;
 mod story;
 mod support;
 pub mod team;
+mod workload;
 
-use crate::context::PlanContext;
+use crate::context::{PlanContext, WorkloadContext};
 use crate::finding::{Confidence, Finding, Severity};
 
 pub use config::{Config, Override, Root, Tuning, pattern};
@@ -64,6 +65,11 @@ rules! {
     cast_hides_index,
     leading_wildcard,
     partitions_not_pruned,
+    n_plus_one,
+    chatty_writes,
+    identical_repeats,
+    statement_dominates,
+    latency_unstable,
 }
 
 /// What a rule looks at.
@@ -73,9 +79,12 @@ pub enum Check {
     Plan(fn(&PlanContext, &Tuning) -> Vec<Finding>),
     /// All runs of one statement; of one plan alone it says nothing.
     Runs(fn(&[PlanContext], &Tuning) -> Vec<Finding>),
+    /// The statements of a workload. Its findings name a statement by its place in the ranking.
+    Workload(fn(&WorkloadContext, &Tuning) -> Vec<Finding>),
 }
 
 pub use runs::run_all;
+pub use workload::run_workload;
 
 /// A rule: its name, its page, its thresholds, its check.
 pub struct Spec {

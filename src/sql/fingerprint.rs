@@ -22,11 +22,15 @@ pub fn hex(fingerprint: u64) -> String {
     format!("{fingerprint:016x}")
 }
 
+const CONSTANTS: &[&str] = &["true", "false", "null"];
+
 fn normalise(sql: &str) -> Vec<String> {
     let (tokens, _) = tokenize(sql);
     let mut parts: Vec<String> = Vec::with_capacity(tokens.len());
     for token in &tokens {
         let part = match token.kind {
+            // As pg_stat_statements has it: these are constants like any other.
+            TokenKind::Word if CONSTANTS.iter().any(|word| token.is_word(sql, word)) => "?".to_owned(),
             TokenKind::Word => token.text(sql).to_ascii_lowercase(),
             TokenKind::String | TokenKind::Number | TokenKind::Param => "?".to_owned(),
             TokenKind::Semicolon => continue,
@@ -49,6 +53,13 @@ fn collapse(parts: &mut Vec<String>) {
     if ends(parts, &["(", "?", ")", ",", "(", "?", ")"]) {
         parts.truncate(parts.len() - 4);
     }
+    // `?::int, ?::int`: the second goes when its type is there.
+    let tail: Vec<&str> = parts[parts.len().saturating_sub(7)..].iter().map(String::as_str).collect();
+    if let ["?", "::", one, ",", "?", "::", other] = tail[..]
+        && one == other
+    {
+        parts.truncate(parts.len() - 4);
+    }
 }
 
 #[cfg(test)]
@@ -59,7 +70,9 @@ mod tests {
     fn values_do_not_matter_and_structure_does() {
         let same = |a: &str, b: &str| assert_eq!(fingerprint(a), fingerprint(b), "{a} | {b}");
         same("select * from t where a = 1", "SELECT *\nFROM t WHERE a = $1 -- x");
+        same("select f(a, true) where b is null", "select f(a, $1) where b is null");
         same("select 1 where a in (1,2,3)", "select 1 where a in ($1)");
+        same("select 1 where a in ($1::int, $2::int)", "select 1 where a in ($1 /*, ... */::int)");
         same("insert into t values (1,'a'),(2,'b')", "insert into t values ($1,$2)");
         assert_ne!(fingerprint("select a from t"), fingerprint("select b from t"));
         assert_ne!(fingerprint("select \"A\""), fingerprint("select a"));

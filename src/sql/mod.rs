@@ -5,17 +5,20 @@
 mod calendar;
 mod comment;
 pub mod condition;
+mod explainable;
 mod fingerprint;
 pub mod ident;
 mod operand;
 mod parsed;
 pub mod rewrite;
+pub mod shape;
 mod stars;
 mod statement;
 pub mod token;
 pub mod volatility;
 
 pub use comment::{Comment, comments};
+pub use explainable::explainable;
 pub use fingerprint::{fingerprint, hex};
 pub use parsed::Parsed;
 pub use stars::{reads_one_name, starred_tables};

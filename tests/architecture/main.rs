@@ -29,6 +29,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "sql",
             "suppress",
             "words",
+            "workload",
         ],
     ),
     ("anonymize", &["plan", "sql"]),
@@ -58,22 +59,23 @@ const EDGES: &[(&str, &[&str])] = &[
             "suppress",
             "units",
             "words",
+            "workload",
         ],
     ),
-    ("capture", &["catalog", "prove"]),
+    ("capture", &["catalog", "prove", "workload"]),
     ("cases", &["finding", "plan", "report", "rules", "sql"]),
     ("catalog", &["sql"]),
-    ("cli", &["error", "postgres", "scratch"]),
+    ("cli", &["error", "postgres", "scratch", "workload"]),
     ("compare", &["facts", "plan", "sql", "units"]),
     ("config", &["error", "finding", "rules", "strict"]),
-    ("context", &["capture", "catalog", "facts", "finding", "plan", "sql", "units"]),
+    ("context", &["capture", "catalog", "facts", "finding", "plan", "sql", "units", "workload"]),
     ("error", &["exit"]),
     ("exit", &[]),
     ("facts", &["plan", "units"]),
     ("finding", &["units"]),
     ("plan", &["error", "sql", "units"]),
     // Answers what `prove` asks, about changes that `proposals` defines.
-    ("postgres", &["catalog", "error", "proposals", "prove", "sql", "words"]),
+    ("postgres", &["catalog", "error", "proposals", "prove", "sql", "words", "workload"]),
     ("proposals", &["catalog", "context", "finding", "plan", "sql", "units"]),
     ("prove", &[]),
     (
@@ -95,7 +97,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "report",
-        &["capture", "catalog", "compare", "facts", "finding", "plan", "proposals", "prove", "suppress"],
+        &[
+            "capture",
+            "catalog",
+            "compare",
+            "facts",
+            "finding",
+            "plan",
+            "proposals",
+            "prove",
+            "suppress",
+            "workload",
+        ],
     ),
     (
         "rules",
@@ -111,6 +124,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("suppress", &["capture", "rules", "words"]),
     ("units", &[]),
     ("words", &["units"]),
+    ("workload", &["sql"]),
 ];
 
 /// Where a crate may be used. What is not here may not be used in `src` at all.

@@ -17,6 +17,7 @@ use pgproof::scratch::{self, Options, Server, Source};
 use testcontainers::core::{IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt};
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// The major that Docker starts when nothing asks for others.
@@ -210,6 +211,21 @@ impl Database {
             for sql in statements {
                 let ran = client.simple_query(sql.as_ref()).await;
                 ran.unwrap_or_else(|e| panic!("{:?} in: {}", e.as_db_error(), sql.as_ref()));
+            }
+        });
+    }
+
+    /// Executes statements with parameters so often, in one session, unnamed; a `$1` counts from 1.
+    pub fn call<S: AsRef<str> + Sync>(&self, often: u32, statements: &[S]) {
+        block_on(async {
+            let client = connect(&self.url).await.unwrap_or_else(|e| panic!("{e}"));
+            for number in 1..=often as i32 {
+                for sql in statements.iter().map(AsRef::as_ref) {
+                    let parameters: &[(&(dyn ToSql + Sync), Type)] =
+                        if sql.contains("$1") { &[(&number, Type::INT4)] } else { &[] };
+                    let called = client.query_typed(sql, parameters).await;
+                    called.unwrap_or_else(|e| panic!("{:?} in: {sql}", e.as_db_error()));
+                }
             }
         });
     }

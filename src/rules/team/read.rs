@@ -34,6 +34,10 @@ pub fn read(text: &str, path: &str) -> Result<Team> {
     let doing = format!("read the rule in {path}");
     let broken = |why: String| Error::new(Kind::Config, &doing).because(why);
     let page = page::parse(text).map_err(&broken)?;
+    // A team's rule looks at a plan, which a case needs.
+    if let Some(case) = page.cases.iter().find(|case| case.query.is_empty()) {
+        return Err(broken(format!("case `{}` lacks its query and the node it is about", case.name)));
+    }
     let Some(block) = block(text) else {
         return Err(broken("it holds no block ```toml rule".to_owned())
             .help("`pgproof rule estimate-drift` shows the form of a page; the README the block"));

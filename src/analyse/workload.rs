@@ -1,0 +1,99 @@
+//! What pg_stat_statements tells, beside the plans of its leading statements.
+//!
+//! Refuses to tell a statement twice: a finding about one that is not among the leading ones adds it behind them.
+
+use super::Report;
+use crate::capture::{Origin, OriginKind};
+use crate::context::WorkloadContext;
+use crate::finding::Remedy;
+use crate::proposals::in_other_words;
+use crate::prove::{Method, Outcome, Verdict};
+use crate::report::{Judged, Statement, Workload};
+use crate::rules::{self, Config};
+use crate::sql::shape::{Shape, shape};
+use crate::sql::{self, Parsed};
+use crate::workload::{Observed, Ranked, rank, window};
+use std::collections::HashMap;
+
+/// Adds what the workload's rules find. The report's statements are the leading ones already, in their rank.
+pub(super) fn examine(report: &mut Report, observed: &Observed, config: &Config) {
+    let window = window(observed.before.as_ref(), &observed.after);
+    let ranking = rank(&window, observed.by);
+    let ranked = report.statements.len().min(ranking.statements.len());
+    for (told, counted) in report.statements.iter_mut().zip(&ranking.statements) {
+        told.counted = Some(counted.clone());
+    }
+    let shapes: Vec<Option<Shape>> = ranking
+        .statements
+        .iter()
+        .map(|s| shape(&Parsed::read(&sql::explainable(s.text.as_deref()?))?))
+        .collect();
+    let ctx = WorkloadContext { observed, window: &window, ranking: &ranking, shapes: &shapes };
+    let mut places: HashMap<usize, usize> = (0..ranked).map(|at| (at, at)).collect();
+    for mut finding in rules::run_workload(&ctx, config) {
+        let Some(at) = finding.at.statement else { continue };
+        let place = *places.entry(at).or_insert_with(|| {
+            report.statements.push(untold(&ranking.statements[at]));
+            report.statements.len() - 1
+        });
+        finding.at.statement = Some(place);
+        let answers = report.findings.len();
+        let rewrites = finding.remedies.iter().filter_map(|remedy| match remedy {
+            Remedy::Rewrite(rewrite) => Some(in_other_words(rewrite, place, answers)),
+            _ => None,
+        });
+        let judged = rewrites.filter_map(|proposal| {
+            let checked = observed.rewrites.iter().find(|checked| checked.sql == proposal.key());
+            // What the server cannot plan is no remedy.
+            let reason = match checked.map(|checked| &checked.error) {
+                Some(Some(_)) => return None,
+                Some(None) => "the server planned it; only the application that asks can time it",
+                None => "not planned by the server; only the application that asks can time it",
+            };
+            Some(untried(proposal, reason))
+        });
+        report.proposals.extend(judged.collect::<Vec<Judged>>());
+        report.findings.push(finding);
+    }
+    report.workload = Some(Workload {
+        by: observed.by,
+        seconds: window.seconds,
+        lifetime: observed.before.is_none(),
+        reset: window.reset,
+        restarted: window.restarted,
+        evictions: window.evictions,
+        statements: ranking.statements.len(),
+        all: ranking.all,
+        hidden: ranking.hidden,
+        nested: ranking.nested,
+        ranked,
+    });
+}
+
+/// A statement that a finding is about, without a plan.
+fn untold(counted: &Ranked) -> Statement {
+    let text = counted.text.clone().unwrap_or_default();
+    Statement {
+        title: None,
+        fingerprint: counted.fingerprint,
+        text,
+        origin: Origin { kind: OriginKind::PgStatStatements, path: None, line: None },
+        counted: Some(counted.clone()),
+        plans: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+/// A proposal that no trial can time.
+fn untried(proposal: crate::proposals::Proposal, reason: &str) -> Judged {
+    let verdict = Verdict {
+        outcome: Outcome::NotTried,
+        method: Method::None,
+        before: Vec::new(),
+        after: Vec::new(),
+        speedup: None,
+        build_ms: None,
+        reason: Some(reason.to_owned()),
+    };
+    Judged { proposal, verdict, cost: None, size_bytes: None, plan_after: None, kept: false }
+}
