@@ -58,6 +58,28 @@ pub fn size(Bytes(bytes): Bytes) -> String {
     }
 }
 
+/// A statement on one line of at most `width` characters, so that it can be told from others: what a long SELECT
+/// returns goes first.
+pub fn brief(sql: &str, width: usize) -> String {
+    let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    let long = |line: &str| line.chars().count() > width;
+    let from = line.to_ascii_lowercase().find(" from ");
+    let line = match from {
+        Some(at)
+            if long(&line)
+                && at > 12
+                && line.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select")) =>
+        {
+            format!("{} …{}", &line[..6], &line[at..])
+        }
+        _ => line,
+    };
+    match long(&line) {
+        true => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+        false => line,
+    }
+}
+
 /// A share as a percentage: `99.97 %`, `42 %`, `0.3 %`; never `100 %` of what is not all.
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
@@ -93,6 +115,23 @@ pub fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_brief_statement_still_tells_which_one_it_is() {
+        assert_eq!(brief("select 1", 20), "select 1");
+        assert_eq!(brief("SELECT a, b, c, d,\n e FROM t WHERE x = 1", 30), "SELECT … FROM t WHERE x = 1");
+        assert_eq!(brief("SELECT a, b, c, d, e FROM t WHERE x = 1", 20), "SELECT … FROM t WHE…");
+        assert_eq!(brief("é from a rather long text", 9), "é from a…");
+        assert_eq!(brief("", 5), "");
+    }
+
+    #[test]
+    fn no_minute_has_sixty_seconds() {
+        assert_eq!(duration(Millis(119_600.0)), "2 min 0 s");
+        assert_eq!(duration(Millis(125_000.0)), "2 min 5 s");
+        assert_eq!(duration(Millis(36_000_000.0)), "10.0 h");
+        assert_eq!(duration(Millis(864_000_000.0)), "10.0 days");
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -5,14 +5,15 @@
 use super::Report;
 use crate::capture::{Origin, OriginKind};
 use crate::context::WorkloadContext;
-use crate::finding::Remedy;
+use crate::finding::{Confidence, Evidence, Remedy, Severity};
 use crate::proposals::in_other_words;
 use crate::prove::{Method, Outcome, Verdict};
 use crate::report::{Judged, Statement, Workload};
-use crate::rules::{self, Config};
+use crate::rules::{self, Config, ERROR_MS, ERROR_SHARE, WARNING_MS, WARNING_SHARE};
 use crate::sql::shape::{Shape, shape};
 use crate::sql::{self, Parsed};
-use crate::workload::{Observed, Ranked, rank, window};
+use crate::units::Millis;
+use crate::workload::{Observed, Ranked, Ranking, rank, window};
 use std::collections::HashMap;
 
 /// Adds what the workload's rules find. The report's statements are the leading ones already, in their rank.
@@ -23,6 +24,7 @@ pub(super) fn examine(report: &mut Report, observed: &Observed, config: &Config)
     for (told, counted) in report.statements.iter_mut().zip(&ranking.statements) {
         told.counted = Some(counted.clone());
     }
+    weigh(report, &ranking, config);
     let shapes: Vec<Option<Shape>> = ranking
         .statements
         .iter()
@@ -68,6 +70,29 @@ pub(super) fn examine(report: &mut Report, observed: &Observed, config: &Config)
         nested: ranking.nested,
         ranked,
     });
+}
+
+/// What a plan's estimates say of a statement weighs as much as the statement does: its mean execution, and its part of
+/// the window, take the place of the execution that nobody measured.
+fn weigh(report: &mut Report, ranking: &Ranking, config: &Config) {
+    for finding in &mut report.findings {
+        let counted = finding.at.statement.and_then(|at| report.statements.get(at)?.counted.as_ref());
+        let Some(counted) = counted.filter(|_| finding.confidence == Confidence::Estimated) else { continue };
+        let part = |ms: f64| Millis(ms * finding.share.min(1.0));
+        let of_all = counted.counters.total_ms / ranking.all.total_ms.max(f64::MIN_POSITIVE);
+        let (each, all) = (part(counted.counters.mean_ms().unwrap_or(0.0)), part(counted.counters.total_ms));
+        finding.evidence.push(Evidence::timing("of the window's time, at most", all.0, "ms"));
+        if config.severity.contains_key(&*finding.rule) {
+            continue;
+        }
+        let half = finding.share >= ERROR_SHARE;
+        let busy = of_all >= WARNING_SHARE && all.0 >= ERROR_MS;
+        finding.severity = match half {
+            true if each.0 >= ERROR_MS => Severity::Error,
+            true if each.0 >= WARNING_MS || busy => Severity::Warning,
+            _ => Severity::Info,
+        };
+    }
 }
 
 /// A statement that a finding is about, without a plan.

@@ -3,10 +3,10 @@
 //! Refuses to show a column that says the same for all.
 
 use super::Style;
-use super::text::{bold, shorten, wrap};
+use super::text::{bold, wrap};
 use crate::report::{Report, Workload};
 use crate::units::{Bytes, Millis};
-use crate::words::{count, counted, duration, percent, size};
+use crate::words::{brief, count, counted, duration, percent, size};
 use crate::workload::{By, Ranked};
 use std::fmt::Write as _;
 use tabled::builder::Builder;
@@ -46,19 +46,19 @@ pub(super) fn ranking(out: &mut String, report: &Report, workload: &Workload, st
         let line = line.trim_end();
         let text = match at {
             0 => String::new(),
-            _ => texts.next().map(one_line).unwrap_or_default(),
+            _ => texts.next().unwrap_or_default().to_owned(),
         };
         let width = table.lines().next().map_or(0, |line| line.chars().count());
         let room = style.width.saturating_sub(width);
         let text = if text.is_empty() && at > 0 { "(text unknown)".to_owned() } else { text };
         match room >= 30 {
             true => {
-                let _ = writeln!(out, "{line:width$}{}", shorten(&text, room));
+                let _ = writeln!(out, "{line:width$}{}", brief(&text, room));
             }
             false => {
                 let _ = writeln!(out, "{line}");
                 if at > 0 {
-                    let _ = writeln!(out, "     {}", shorten(&text, style.width.saturating_sub(5)));
+                    let _ = writeln!(out, "     {}", brief(&text, style.width.saturating_sub(5)));
                 }
             }
         }
@@ -145,9 +145,4 @@ fn columns(workload: &Workload) -> Vec<Column> {
         By::Variation => columns.push(("deviation", |_, s| Some(duration(Millis(s.deviation_ms))))),
     }
     columns
-}
-
-/// A statement on one line, its white space as one space each.
-pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

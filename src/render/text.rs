@@ -10,7 +10,7 @@ use crate::proposals::{Applicability, Change, trial_name};
 use crate::prove::{Method, Outcome, Sample, median, percentile};
 use crate::report::{Judged, Report, Statement};
 use crate::units::{Bytes, Millis};
-use crate::words::{count, counted, duration, size, times};
+use crate::words::{brief, count, counted, duration, size, times};
 use anstyle::{AnsiColor, Style as Ansi};
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -120,8 +120,9 @@ fn in_brief(out: &mut String, report: &Report, index: usize, statement: &Stateme
     if !report.findings.iter().any(|f| f.at.statement == Some(index)) {
         return;
     }
-    let head = format!("── {}  {}", index + 1, ranking::one_line(&statement.text));
-    let _ = writeln!(out, "{}", bold(style, &shorten(&head, style.width)));
+    let number = format!("── {}  ", index + 1);
+    let text = brief(&statement.text, style.width.saturating_sub(number.chars().count()));
+    let _ = writeln!(out, "{}", bold(style, &format!("{number}{text}")));
     findings(out, report, Some(index), style);
     proposals(out, report, Some(index), style);
 }

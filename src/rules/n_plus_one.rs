@@ -9,7 +9,7 @@ use crate::context::WorkloadContext;
 use crate::finding::{Evidence, Finding, Remedy, Rewrite, Stability};
 use crate::sql::Parsed;
 use crate::sql::shape::{Named, Read, Shape, for_many};
-use crate::words::{count, counted};
+use crate::words::{brief, count, counted};
 
 pub(super) const SPEC: Spec = Spec {
     name: "n-plus-one",
@@ -38,6 +38,9 @@ pub(super) const SPEC: Spec = Spec {
     of_estimates: false,
     check: Check::Workload(check),
 };
+
+/// Characters of the other statement that are shown.
+const WIDTH: usize = 90;
 
 /// A table that is asked by a key, and why its calls may follow another's rows.
 struct Link<'a> {
@@ -118,7 +121,7 @@ fn follows(
             true => "1 row was".to_owned(),
             false => format!("{} were", counted(rows, "row")),
         },
-        ctx.ranking.statements[parent].text.as_deref().map(brief).unwrap_or_default()
+        ctx.ranking.statements[parent].text.as_deref().map(|text| brief(text, WIDTH)).unwrap_or_default()
     );
     found.relation = Some(table);
     found.why = format!(
@@ -159,14 +162,4 @@ fn follows(
         .into_iter()
         .collect();
     Some(found)
-}
-
-/// A statement on one line, as far as it tells which one it is.
-fn brief(text: &str) -> String {
-    const MOST: usize = 80;
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.chars().count() > MOST {
-        true => line.chars().take(MOST - 1).chain(['…']).collect(),
-        false => line,
-    }
 }

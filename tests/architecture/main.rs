@@ -28,6 +28,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "rules",
             "sql",
             "suppress",
+            "units",
             "words",
             "workload",
         ],
@@ -93,6 +94,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "suppress",
             "units",
             "words",
+            "workload",
         ],
     ),
     (
@@ -158,6 +160,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "render",
             "suppress",
             "units",
+            "workload",
         ],
     ),
     ("serde_json", &["anonymize", "app", "capture", "plan", "postgres", "prove", "render"]),
