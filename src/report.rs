@@ -115,6 +115,19 @@ pub struct Skipped {
     pub needs: String,
 }
 
+/// One thing that pgproof can see here, or cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    pub name: &'static str,
+    pub seen: bool,
+    /// What is there, or what is missing.
+    pub what: String,
+    /// The one statement, or setting, that mends it.
+    pub fix: Option<String>,
+    /// What says less without it: commands, rules, flags.
+    pub disables: Vec<&'static str>,
+}
+
 /// How many findings there are of each severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {

@@ -8,7 +8,7 @@ mod prove_support;
 mod support;
 
 use connect_support::{PgBouncer, Postgres};
-use prove_support::{QUERY, catalog, explain, fill, orders};
+use prove_support::{QUERY, catalog, explain, fill, orders, pgproof};
 use support::query_text;
 
 #[test]
@@ -28,6 +28,9 @@ fn rollback_works_through_a_pooler_and_concurrently_asks_for_the_server() {
     assert!(
         reason.contains("a pooler in transaction mode") && reason.contains("connect to the server itself")
     );
+    let doctor = |url: &str| pgproof(url, &["doctor"]);
+    assert!(doctor(&pooled).stdout.contains("✗ pooler      settings do not stay"), "{}", doctor(&pooled));
+    assert!(doctor(&direct).stdout.contains("✓ pooler"), "{}", doctor(&direct));
     assert_eq!(catalog(&direct), before);
     // Nothing of ours stays with the server process that others share.
     let probe =

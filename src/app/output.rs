@@ -35,8 +35,8 @@ pub fn write_around(report: &Report, common: &Common, before: &str, after: &str)
 ///
 /// # Errors
 /// As [`write`].
-pub fn write_each(common: &Common, render: impl Fn(Format) -> String) -> Result<()> {
-    write_all(common, |format, _| render(format))
+pub fn write_each(common: &Common, render: impl Fn(Format, &Style) -> String) -> Result<()> {
+    write_all(common, |format, terminal| render(format, &style(common, terminal)))
 }
 
 fn write_all(common: &Common, render: impl Fn(Format, bool) -> String) -> Result<()> {
@@ -81,16 +81,16 @@ pub fn beside(text: &str) {
 fn as_format(report: &Report, format: Format, common: &Common, terminal: bool) -> String {
     match format {
         Format::Json => render::json::render(report),
-        Format::Text => {
-            let stdout = std::io::stdout();
-            let style = Style {
-                width: if terminal { width() } else { WIDTH },
-                color: terminal && color(common.color, stdout.is_terminal()),
-                verbose: common.verbose,
-                quiet: common.quiet,
-            };
-            render::text::render(report, &style)
-        }
+        Format::Text => render::text::render(report, &style(common, terminal)),
+    }
+}
+
+fn style(common: &Common, terminal: bool) -> Style {
+    Style {
+        width: if terminal { width() } else { WIDTH },
+        color: terminal && color(common.color, std::io::stdout().is_terminal()),
+        verbose: common.verbose,
+        quiet: common.quiet,
     }
 }
 

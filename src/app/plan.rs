@@ -71,7 +71,7 @@ fn read(path: &Path, notation: Option<Notation>) -> Result<Plans> {
 /// Writes the plans themselves, with other names: nothing of the files' own names or frames goes with them.
 fn write_anonymized(plans: &[plan::Plan], gaps: &[Gap], common: &Common) -> Result<u8> {
     let plans = anonymize(plans);
-    output::write_each(common, |format| match format {
+    output::write_each(common, |format, _| match format {
         Format::Json => plan::write_json_list(&plans),
         Format::Text => plans.iter().map(plan::write_text).collect::<Vec<_>>().join("\n"),
     })?;

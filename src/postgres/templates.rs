@@ -114,6 +114,11 @@ pub(super) fn statements(schema: &str, columns: &[Option<&str>], says: bool) -> 
     )
 }
 
+/// Whether the view can be read at all.
+pub(super) fn any_statement(schema: &str) -> String {
+    format!("SELECT pg_catalog.count(*) FROM {}.pg_stat_statements(false)", quote(schema))
+}
+
 /// The name of the one prepared statement that we ever make; it is gone before its transaction ends.
 const PREPARED: &str = "pgproof_q";
 

@@ -7,6 +7,7 @@ use super::compare::compare;
 pub use super::explain::PlanNumbers;
 use super::explain::{Explained, explain};
 use super::leftovers::{Backend, backend, drop_trial_index, end_backend};
+use super::pooler::settings_stay;
 use super::server::Server;
 use super::session::{Session, TextParam};
 use super::templates::{self, Explain, Guards};
@@ -23,7 +24,6 @@ const CONNECTION_CHECK: &str = "200ms";
 /// The server's own end of a transaction that holds a lock (17+) comes this much after ours, as a last resort.
 const LAST_RESORT: Duration = Duration::from_millis(500);
 const IDENTITY: &str = include_str!("queries/identity.sql");
-const POOLER_PROBE: &str = include_str!("queries/pooler_probe.sql");
 
 /// What a trial is about and how it may be done.
 pub struct Setup<'a> {
@@ -361,19 +361,10 @@ impl<'a> Trial<'a> {
         Ok(session)
     }
 
-    /// Settings must stay with our connection. A pooler that hands out one server process per transaction would
-    /// give ours to somebody else, and theirs to us.
+    /// Settings must stay with our connection.
     async fn refuse_poolers(&self, session: &Session) -> Result<()> {
         let doing = "set up a session without time limits";
-        let value = format!("{:016x}", fastrand::u64(..));
-        session.batch(doing, &templates::set_session("pgproof.probe", &value)).await?;
-        let other = self.server.session("probe").await?;
-        let seen = |rows: Vec<Vec<Option<String>>>| rows.into_iter().flatten().flatten().any(|v| v == value);
-        let leaked = seen(other.rows(doing, POOLER_PROBE).await?);
-        if leaked {
-            other.batch(doing, "RESET \"pgproof.probe\"").await?;
-        }
-        if leaked || !seen(session.rows(doing, POOLER_PROBE).await?) {
+        if !settings_stay(self.server, session, doing).await? {
             return Err(Error::new(Kind::Server, doing)
                 .because(
                     "settings do not stay with this connection: a pooler in transaction mode is in between",

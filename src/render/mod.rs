@@ -5,6 +5,7 @@
 mod accesses;
 mod columns;
 mod diff;
+pub mod doctor;
 pub mod error;
 mod fold;
 pub mod json;
