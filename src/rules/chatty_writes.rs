@@ -47,7 +47,7 @@ fn check(ctx: &WorkloadContext, tuning: &Tuning) -> Vec<Finding> {
         .ranking
         .statements
         .iter()
-        .filter(|s| s.text.as_deref().is_some_and(|text| ends_transaction(text)))
+        .filter(|s| s.text.as_deref().is_some_and(ends_transaction))
         .map(|s| s.counters.calls)
         .sum();
     let shapes = ctx.shapes.iter().enumerate();
