@@ -16,6 +16,7 @@ mod pool;
 mod server;
 mod server_error;
 mod session;
+pub mod snapshot;
 mod templates;
 mod tls;
 pub mod trial;

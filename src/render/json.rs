@@ -40,6 +40,8 @@ struct Document {
     findings: Vec<JsonFinding>,
     proposals: Vec<JsonProposal>,
     skipped: Vec<JsonSkipped>,
+    /// Rules about the database that looked at everything and found nothing.
+    clean: Vec<String>,
     gaps: Vec<Gap>,
     suppressions: Vec<JsonSuppression>,
     suppressed: Vec<JsonSuppressed>,
@@ -259,6 +261,7 @@ impl Document {
             statements: statements(report),
             findings: findings(report),
             proposals: report.proposals.iter().enumerate().map(|(i, p)| proposal(i, p)).collect(),
+            clean: report.clean.clone(),
             skipped: report
                 .skipped
                 .iter()
@@ -408,6 +411,8 @@ pub(super) fn kind(change: &Change) -> &'static str {
         Change::Setting { .. } => "setting",
         Change::Rewrite { .. } => "rewrite",
         Change::Vacuum { .. } => "vacuum",
+        Change::DropIndex { .. } => "drop-index",
+        Change::Reindex { .. } => "reindex",
     }
 }
 

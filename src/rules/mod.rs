@@ -4,6 +4,8 @@
 //! here, from the time that can be recovered.
 
 mod config;
+mod covers;
+mod database;
 mod hidden;
 mod memory;
 pub mod page;
@@ -13,7 +15,7 @@ mod story;
 mod support;
 pub mod team;
 
-use crate::context::PlanContext;
+use crate::context::{CatalogContext, PlanContext};
 use crate::finding::{Confidence, Finding, Severity};
 
 pub use config::{Config, Override, Root, Tuning, pattern};
@@ -64,6 +66,11 @@ rules! {
     cast_hides_index,
     leading_wildcard,
     partitions_not_pruned,
+    duplicate_index,
+    redundant_index,
+    unused_index,
+    invalid_index,
+    foreign_key_without_index,
 }
 
 /// What a rule looks at.
@@ -73,8 +80,11 @@ pub enum Check {
     Plan(fn(&PlanContext, &Tuning) -> Vec<Finding>),
     /// All runs of one statement; of one plan alone it says nothing.
     Runs(fn(&[PlanContext], &Tuning) -> Vec<Finding>),
+    /// A whole database.
+    Catalog(fn(&CatalogContext, &Tuning) -> Looked),
 }
 
+pub use database::{Checked, Looked, run_catalog};
 pub use runs::run_all;
 
 /// A rule: its name, its page, its thresholds, its check.
