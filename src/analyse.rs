@@ -3,7 +3,10 @@
 //! Pure, so that a saved capture gives the same report, byte for byte, without a server. Refuses to fail for
 //! what is missing: it says so in the report. Only a capture that holds no plan where one must be is an error.
 
+mod database;
 mod workload;
+
+pub use database::{InQuestion, in_question};
 
 use crate::capture::{Capture, Comment, Gap, Mode, Origin, Run};
 use crate::catalog::RelationKind;
@@ -57,6 +60,10 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
     unmeasured(&mut report, config);
     if let Some(observed) = &capture.workload {
         workload::examine(&mut report, observed, config);
+    }
+    if let Some(snapshot) = &capture.snapshot {
+        let major = capture.server.as_ref().map_or(0, |server| server.major());
+        database::examine(&mut report, snapshot, major, config);
     }
     rank(&mut report);
     Ok(report)

@@ -2,6 +2,7 @@
 //!
 //! Refuses to derive. A capture can be saved, sent with a bug report, and analysed again without a server.
 
+use crate::catalog::snapshot::Snapshot;
 use crate::catalog::{Catalog, ServerInfo};
 use crate::prove::Trial;
 use crate::workload::Observed;
@@ -24,6 +25,9 @@ pub struct Capture {
     pub trials: Vec<Trial>,
     #[serde(default)]
     pub gaps: Vec<Gap>,
+    /// The whole database, where it was looked at (`pgproof health`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
     /// The day of the run, `YYYY-MM-DD` in UTC: what `until=` is compared with, then and whenever this is read.
     #[serde(default)]
     pub today: Option<String>,
@@ -120,6 +124,7 @@ impl Capture {
             catalog: Catalog::default(),
             trials: Vec::new(),
             gaps: Vec::new(),
+            snapshot: None,
             today: None,
             workload: None,
         }

@@ -36,6 +36,8 @@ pub enum Command {
     Plan(Plan),
     /// Rank the statements that pg_stat_statements counted, explain the leading ones, find N+1 patterns
     Top(Top),
+    /// Judge a whole database: indexes nobody needs, keys without one, statistics, vacuum, limits that come near
+    Health(Health),
     /// What this role on this server lets pgproof see, and leftovers of killed trials
     Doctor(Doctor),
     /// Start a throwaway server, load a sample shop, find its problems, prove the fixes
@@ -261,6 +263,21 @@ pub enum From {
     Json,
     Yaml,
     Xml,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Health {
+    /// Another node of the cluster, whose scans count too: a standby; repeat it for more
+    #[arg(long, value_name = "URL")]
+    pub also: Vec<String>,
+    /// Save everything observed to FILE
+    #[arg(long, value_name = "FILE")]
+    pub save_capture: Option<PathBuf>,
+    /// Analyse a saved capture instead of asking a server
+    #[arg(long, value_name = "FILE", conflicts_with = "also")]
+    pub capture: Option<PathBuf>,
+    #[command(flatten)]
+    pub connection: Connection,
 }
 
 #[derive(Args, Debug, Clone)]

@@ -3,6 +3,7 @@
 //! Refuses to do I/O or to judge; it only finds things.
 
 use crate::capture::Mode;
+use crate::catalog::snapshot::{Moment, Snapshot, Table, TableIndex};
 use crate::catalog::{Catalog, Relation, ServerInfo};
 use crate::facts::{Facts, NodeFacts};
 use crate::finding::Place;
@@ -12,6 +13,7 @@ use crate::sql::shape::Shape;
 use crate::sql::{Parsed, Statement};
 use crate::units::Millis;
 use crate::workload::{Observed, Ranking, Window};
+use std::collections::HashMap;
 
 /// A workload with everything known around it.
 #[derive(Debug, Clone, Copy)]
@@ -139,5 +141,104 @@ impl<'a> PlanContext<'a> {
     /// The nearest ancestor that is not one of `kinds`, which all pass rows on: a few levels up at most.
     pub fn above(&self, node: usize, kinds: &[&str]) -> Option<&'a Node> {
         self.plan.ancestors(node).take(NEAR).find(|n| !kinds.contains(&n.kind.as_str()))
+    }
+}
+
+/// A whole database, with its parts by their OID.
+#[derive(Debug, Clone)]
+pub struct CatalogContext<'a> {
+    pub snapshot: &'a Snapshot,
+    pub major: u32,
+    tables: HashMap<u32, &'a Table>,
+    indexes: HashMap<u32, &'a TableIndex>,
+    by_table: HashMap<u32, Vec<&'a TableIndex>>,
+    partitions: HashMap<u32, Vec<&'a Table>>,
+}
+
+impl<'a> CatalogContext<'a> {
+    /// The context of a snapshot.
+    pub fn new(snapshot: &'a Snapshot, major: u32) -> Self {
+        let mut by_table: HashMap<u32, Vec<&TableIndex>> = HashMap::new();
+        for index in &snapshot.indexes {
+            by_table.entry(index.table).or_default().push(index);
+        }
+        let mut partitions: HashMap<u32, Vec<&Table>> = HashMap::new();
+        for (parent, table) in snapshot.tables.iter().filter_map(|t| Some((t.parent?, t))) {
+            partitions.entry(parent).or_default().push(table);
+        }
+        let tables = snapshot.tables.iter().map(|t| (t.oid, t)).collect();
+        let indexes = snapshot.indexes.iter().map(|i| (i.oid, i)).collect();
+        CatalogContext { snapshot, major, tables, indexes, by_table, partitions }
+    }
+
+    /// The server at the moment of the snapshot.
+    pub fn moment(&self) -> &'a Moment {
+        &self.snapshot.moment
+    }
+
+    /// A table by its OID.
+    pub fn table(&self, oid: u32) -> Option<&'a Table> {
+        self.tables.get(&oid).copied()
+    }
+
+    /// An index by its OID.
+    pub fn index(&self, oid: u32) -> Option<&'a TableIndex> {
+        self.indexes.get(&oid).copied()
+    }
+
+    /// The indexes of a table.
+    pub fn indexes_of(&self, table: u32) -> &[&'a TableIndex] {
+        self.by_table.get(&table).map_or(&[], Vec::as_slice)
+    }
+
+    /// The partitions right below a partitioned table.
+    pub fn partitions_of(&self, table: u32) -> &[&'a Table] {
+        self.partitions.get(&table).map_or(&[], Vec::as_slice)
+    }
+
+    /// A table, or the partitions below it that hold its rows.
+    pub fn leaves(&self, table: u32) -> Vec<&'a Table> {
+        let (mut leaves, mut left) = (Vec::new(), vec![table]);
+        while let Some(oid) = left.pop() {
+            let parts = self.partitions_of(oid);
+            if parts.is_empty() {
+                leaves.extend(self.table(oid));
+            }
+            left.extend(parts.iter().map(|t| t.oid));
+        }
+        leaves
+    }
+
+    /// An index, or those attached below it that hold its entries.
+    pub fn index_leaves(&self, index: &'a TableIndex) -> Vec<&'a TableIndex> {
+        if !index.partitioned {
+            return vec![index];
+        }
+        let leaves = self.leaves(index.table);
+        let below = |child: &&&TableIndex| {
+            let mut at = child.parent;
+            while let Some(oid) = at {
+                if oid == index.oid {
+                    return true;
+                }
+                at = self.index(oid).and_then(|i| i.parent);
+            }
+            false
+        };
+        leaves.iter().flat_map(|t| self.indexes_of(t.oid)).filter(below).copied().collect()
+    }
+
+    /// Bytes of an index, of a partitioned one those of all below it.
+    pub fn bytes(&self, index: &'a TableIndex) -> f64 {
+        let block = self.moment().block_size;
+        match index.detail.as_ref().and_then(|d| d.size_bytes) {
+            Some(bytes) => bytes,
+            None => self.index_leaves(index).iter().map(|i| i.bytes(block)).sum(),
+        }
+    }
+
+    /// Rows of a table, of a partitioned one those of all partitions.
+    pub fn rows(&self, table: u32) -> f64 {
+        self.leaves(table).iter().map(|t| t.size()).sum()
     }
 }

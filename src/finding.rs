@@ -97,6 +97,12 @@ pub enum Remedy {
     Rewrite(Rewrite),
     /// VACUUM of a relation, so that index-only scans need not visit the heap.
     Vacuum { schema: String, relation: String },
+    /// An index goes, by its OID in the snapshot; `cover` is the one that does its work.
+    DropIndex { index: u32, cover: Option<u32> },
+    /// An index is built anew.
+    Reindex { index: u32 },
+    /// An index on columns of a table of the snapshot, for a foreign key.
+    IndexForKey { table: u32, columns: Vec<String> },
 }
 
 /// An index by its parts.

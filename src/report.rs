@@ -23,6 +23,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     pub proposals: Vec<Judged>,
     pub skipped: Vec<Skipped>,
+    /// Rules about the database that looked at everything and found nothing.
+    pub clean: Vec<String>,
     pub gaps: Vec<Gap>,
     /// The `pgproof:ignore` comments, and what became of each.
     pub suppressions: Vec<Suppression>,

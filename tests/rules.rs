@@ -8,7 +8,6 @@ mod cases;
 use pgproof::analyse::analyse;
 use pgproof::capture::Capture;
 use pgproof::report::Report;
-use pgproof::rules::Config;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -49,7 +48,7 @@ fn replay(path: &std::path::Path, case: &pgproof::rules::page::Case) -> Result<R
     if recording.made_from != cases::made_from(case) {
         return Err(format!("{} was made from other SQL; {again}", path.display()));
     }
-    analyse(&recording.capture, &Config::default()).map_err(|e| e.to_string())
+    analyse(&recording.capture, &case.config()).map_err(|e| e.to_string())
 }
 
 /// Everything that a report says of its findings and proposals; a recording's times are fixed.

@@ -112,14 +112,14 @@ fn failed(source: &input::Source, error: &Error) -> Gap {
     }
 }
 
-pub fn save(capture: &Capture, path: &Path) -> Result<()> {
+pub(super) fn save(capture: &Capture, path: &Path) -> Result<()> {
     let mut text = serde_json::to_string_pretty(capture)
         .map_err(|e| Error::new(Kind::Environment, "save the capture").because(e))?;
     text.push('\n');
     output::save(path, text.as_bytes())
 }
 
-pub fn load(path: &Path) -> Result<Capture> {
+pub(super) fn load(path: &Path) -> Result<Capture> {
     let doing = || format!("read the capture {}", path.display());
     let text =
         std::fs::read_to_string(path).map_err(|e| Error::new(Kind::Input, doing()).because_of_file(&e))?;

@@ -6,6 +6,7 @@
 mod demo;
 mod doctor;
 mod explain;
+mod health;
 mod input;
 mod observe;
 mod output;
@@ -59,6 +60,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Explain(args) => runtime()?.block_on(explain::run(&args, common)),
         Command::Plan(args) => plan::run(&args, common),
         Command::Top(args) => runtime()?.block_on(top::run(&args, common)),
+        Command::Health(args) => runtime()?.block_on(health::run(&args, common)),
         Command::Doctor(args) => runtime()?.block_on(doctor::run(&args, common)),
         Command::Demo(args) => runtime()?.block_on(demo::run(&args, common)),
         Command::Rule(args) => rule::run(&args, common),

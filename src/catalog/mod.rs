@@ -2,8 +2,11 @@
 //!
 //! Refuses to query: `postgres::catalog` fills these from one statement, a capture stores them.
 
+mod cover;
 mod lookup;
+pub mod snapshot;
 
+pub use cover::Cover;
 pub use lookup::Catalog;
 
 use serde::{Deserialize, Serialize};

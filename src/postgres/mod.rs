@@ -18,6 +18,7 @@ pub mod pooler;
 mod server;
 mod server_error;
 mod session;
+pub mod snapshot;
 mod templates;
 mod tls;
 pub mod trial;

@@ -262,6 +262,21 @@ impl Session {
         })
     }
 
+    /// Every row's cells of text or JSON, `None` for NULL; any other type is `None` too: cast it.
+    ///
+    /// # Errors
+    /// As [`Session::batch`].
+    pub async fn cells(
+        &self,
+        doing: &str,
+        sql: &str,
+        params: &[TextParam],
+    ) -> Result<impl Iterator<Item = Vec<Option<String>>> + use<>> {
+        let rows = self.query(doing, sql, params).await?;
+        let cell = |row: &Row, at| row.try_get::<_, Option<TextCell>>(at).ok().flatten().map(|cell| cell.0);
+        Ok(rows.into_iter().map(move |row| (0..row.len()).map(|at| cell(&row, at)).collect()))
+    }
+
     /// What the server said beside its answers, on this connection; empties the list.
     pub fn notices(&self) -> Vec<Notice> {
         self.connection().beside.notices.lock().map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()

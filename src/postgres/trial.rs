@@ -278,10 +278,12 @@ impl<'a> Trial<'a> {
                 session.batch("analyze on trial", &analyze).await?;
                 Ok(Built { size_bytes: None, not_yet_usable: None })
             }
-            // `app` tries a VACUUM nowhere, and builds nothing for the other two.
-            Change::Setting { .. } | Change::Rewrite { .. } | Change::Vacuum { .. } => {
-                Ok(Built { size_bytes: None, not_yet_usable: None })
-            }
+            // `app` tries a VACUUM nowhere, and builds nothing for the others.
+            Change::Setting { .. }
+            | Change::Rewrite { .. }
+            | Change::Vacuum { .. }
+            | Change::DropIndex { .. }
+            | Change::Reindex { .. } => Ok(Built { size_bytes: None, not_yet_usable: None }),
         }
     }
 

@@ -100,7 +100,7 @@ fn same(a: &Proposal, b: &Proposal) -> bool {
 }
 
 /// Of two indexes proposed for one statement, one whose keys the other starts with goes.
-fn drop_prefixes(proposals: &mut Vec<Proposal>) {
+pub(super) fn drop_prefixes(proposals: &mut Vec<Proposal>) {
     let keys = |p: &Proposal| match &p.change {
         Change::CreateIndex(d) => Some((d.target(), d.predicate.clone(), d.keys.clone())),
         _ => None,
@@ -154,6 +154,10 @@ fn make(ctx: &PlanContext, remedy: &Remedy) -> Result<Proposal, WhyNot> {
         Remedy::Vacuum { schema, relation } => {
             let known = ctx.catalog.relation(Some(schema), relation).ok_or(WhyNot::UnknownRelation)?;
             Ok(vacuum(ctx, known))
+        }
+        // What a database's catalog shows is no matter of a plan.
+        Remedy::DropIndex { .. } | Remedy::Reindex { .. } | Remedy::IndexForKey { .. } => {
+            Err(WhyNot::UnknownRelation)
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Refuses to execute anything, and to propose what a live index already does.
 
 mod candidate;
+mod database;
 mod definition;
 mod make;
 mod name;
@@ -11,6 +12,7 @@ mod size;
 mod wanted;
 
 pub use candidate::{Candidate, WhyNot, candidate};
+pub use database::propose_for_database;
 pub use definition::{IndexDefinition, Key};
 pub use make::{in_other_words, named_apart, propose, together};
 pub use name::{TRIAL_PREFIX, trial_name};
@@ -71,6 +73,16 @@ pub enum Change {
     Rewrite {
         sql: String,
         shown: bool,
+    },
+    /// An index goes.
+    DropIndex {
+        schema: String,
+        name: String,
+    },
+    /// An index is built anew beside itself.
+    Reindex {
+        schema: String,
+        name: String,
     },
     /// VACUUM: nothing that could be tried and taken back.
     Vacuum {

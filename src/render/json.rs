@@ -41,6 +41,8 @@ struct Document {
     findings: Vec<JsonFinding>,
     proposals: Vec<JsonProposal>,
     skipped: Vec<JsonSkipped>,
+    /// Rules about the database that looked at everything and found nothing.
+    clean: Vec<String>,
     gaps: Vec<Gap>,
     suppressions: Vec<JsonSuppression>,
     suppressed: Vec<JsonSuppressed>,
@@ -254,6 +256,7 @@ impl Document {
             statements: statements(report),
             findings: findings(report),
             proposals: report.proposals.iter().enumerate().map(|(i, p)| proposal(i, p)).collect(),
+            clean: report.clean.clone(),
             skipped: report
                 .skipped
                 .iter()
@@ -406,6 +409,8 @@ pub(super) fn kind(change: &Change) -> &'static str {
         Change::Setting { .. } => "setting",
         Change::Rewrite { .. } => "rewrite",
         Change::Vacuum { .. } => "vacuum",
+        Change::DropIndex { .. } => "drop-index",
+        Change::Reindex { .. } => "reindex",
     }
 }
 

@@ -104,6 +104,8 @@ fn remedy(judged: &Judged) -> String {
         Change::CreateStatistics { relation, .. } => format!("statistics on an expression of {relation}"),
         Change::Setting { name, value } => format!("{name} = {value}"),
         Change::Rewrite { .. } => "the statement in other words".to_owned(),
+        Change::DropIndex { name, .. } => format!("drop {name}"),
+        Change::Reindex { name, .. } => format!("REINDEX {name}"),
         Change::Vacuum { relation, .. } => format!("VACUUM {relation}"),
     }
 }

@@ -43,6 +43,7 @@ pub fn render(report: &Report, style: &Style) -> String {
     findings(&mut out, report, None, style);
     proposals(&mut out, report, None, style);
     if !style.quiet {
+        checked(&mut out, report, style);
         gaps(&mut out, report, style);
     }
     suppressed::suppressions(&mut out, report, style);
@@ -380,6 +381,22 @@ fn gaps(out: &mut String, report: &Report, style: &Style) {
     let shown: Vec<_> = report.gaps.iter().filter(|g| !g.what.starts_with("not executed")).collect();
     for gap in shown {
         let _ = writeln!(out, "{}", wrap(&format!("not seen: {}", gap.what), style.width, "", "  "));
+    }
+}
+
+/// Of the rules about the database: what is clean, and what nobody could judge.
+fn checked(out: &mut String, report: &Report, style: &Style) {
+    // Of statements, the rules that need an execution are many, and the plan says that there was none.
+    if !report.statements.is_empty() {
+        return;
+    }
+    if !report.clean.is_empty() {
+        let line = format!("checked and clean: {}", report.clean.join(", "));
+        let _ = writeln!(out, "{}", wrap(&line, style.width, "", "  "));
+    }
+    for skipped in &report.skipped {
+        let line = format!("not judged: {} needs {}", skipped.rule, skipped.needs);
+        let _ = writeln!(out, "{}", wrap(&line, style.width, "", "  "));
     }
 }
 

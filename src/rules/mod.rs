@@ -4,6 +4,8 @@
 //! here, from the time that can be recovered.
 
 mod config;
+mod covers;
+mod database;
 mod hidden;
 mod memory;
 pub mod page;
@@ -14,7 +16,7 @@ mod support;
 pub mod team;
 mod workload;
 
-use crate::context::{PlanContext, WorkloadContext};
+use crate::context::{CatalogContext, PlanContext, WorkloadContext};
 use crate::finding::{Confidence, Finding, Severity};
 
 pub use config::{Config, Override, Root, Tuning, pattern};
@@ -70,6 +72,11 @@ rules! {
     identical_repeats,
     statement_dominates,
     latency_unstable,
+    duplicate_index,
+    redundant_index,
+    unused_index,
+    invalid_index,
+    foreign_key_without_index,
 }
 
 /// What a rule looks at.
@@ -81,8 +88,11 @@ pub enum Check {
     Runs(fn(&[PlanContext], &Tuning) -> Vec<Finding>),
     /// The statements of a workload. Its findings name a statement by its place in the ranking.
     Workload(fn(&WorkloadContext, &Tuning) -> Vec<Finding>),
+    /// A whole database.
+    Catalog(fn(&CatalogContext, &Tuning) -> Looked),
 }
 
+pub use database::{Checked, Looked, run_catalog};
 pub use runs::run_all;
 pub use workload::run_workload;
 

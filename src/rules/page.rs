@@ -2,6 +2,8 @@
 //!
 //! Refuses to run them. The form is fixed: headings in order, fenced blocks with an info string.
 
+use super::Config;
+
 /// The sections every page has, in this order.
 const SECTIONS: &[&str] = &["Why it matters", "When it stays silent", "Thresholds", "Cases", "References"];
 
@@ -35,13 +37,34 @@ pub struct Case {
 }
 
 /// What a case may ask for: a flag of `pgproof explain` (`allow-writes=yes` for the one without a value), a setting
-/// of the session (`work_mem=1MB`), the first and the last major that it is about.
-pub const OPTIONS: &[&str] = &["allow-writes", "analyze", "param", "setting", "since", "until"];
+/// of the session (`work_mem=1MB`), the first and the last major that it is about, a threshold of a rule
+/// (`threshold=unused-index.window-days=0`).
+pub const OPTIONS: &[&str] = &["allow-writes", "analyze", "param", "setting", "since", "threshold", "until"];
 
 impl Case {
     /// The values of an option, in order.
     pub fn option<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.options.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What the case asks of the rules: its thresholds.
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        for value in self.option("threshold") {
+            let parts = value
+                .rsplit_once('=')
+                .and_then(|(name, number)| Some((name.split_once('.')?, number.parse().ok()?)));
+            if let Some(((rule, name), number)) = parts {
+                config.thresholds.insert((rule.to_owned(), name.to_owned()), number);
+            }
+        }
+        config
+    }
+
+    /// The same as `pgproof.toml`.
+    pub fn settings(&self) -> String {
+        let sections = self.config().thresholds.into_iter();
+        sections.map(|((rule, name), number)| format!("[thresholds.{rule}]\n{name} = {number}\n")).collect()
     }
 
     /// Whether this case is about that major.
