@@ -179,20 +179,30 @@ fn explain(server: &Server, name: &str, sql: &str, prove: &str) -> Value {
         .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Applies everything that the trials confirmed, as a person would.
+/// Rounds of explaining and applying at most: what one remedy brings to light, the next one cures.
+const ROUNDS: usize = 4;
+
+/// Applies everything that the trials confirmed, as a person would, and looks again: with fresh statistics in place the
+/// plan is another one, and may want an index.
 async fn cure(server: &Server, client: &Client, sql: &str) {
-    let report = explain(server, "demo", sql, "rollback");
     let mut done = HashSet::new();
-    for proposal in report["proposals"].as_array().expect("proposals") {
-        let confirmed = proposal["verdict"]["outcome"] == "confirmed" || proposal["kind"] == "vacuum";
-        let schema = !["setting", "rewrite"].contains(&proposal["kind"].as_str().unwrap_or(""));
-        for line in proposal["apply"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if confirmed && schema && done.insert(line.to_owned()) {
-                run(client, line).await;
+    for round in 1..=ROUNDS {
+        let report = explain(server, "demo", sql, "rollback");
+        let before = done.len();
+        for proposal in report["proposals"].as_array().expect("proposals") {
+            let confirmed = proposal["verdict"]["outcome"] == "confirmed" || proposal["kind"] == "vacuum";
+            let schema = !["setting", "rewrite"].contains(&proposal["kind"].as_str().unwrap_or(""));
+            for line in proposal["apply"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                if confirmed && schema && done.insert(line.to_owned()) {
+                    run(client, line).await;
+                }
             }
         }
+        println!("demo: round {round}, {} statements applied", done.len() - before);
+        if done.len() == before {
+            break;
+        }
     }
-    println!("demo: {} statements applied", done.len());
 }
 
 fn report(server: &Server, name: &str, sql: &str, verbose: bool) {
