@@ -63,7 +63,7 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
     }
     if let Some(snapshot) = &capture.snapshot {
         let major = capture.server.as_ref().map_or(0, |server| server.major());
-        database::examine(&mut report, snapshot, major, config);
+        database::examine(&mut report, snapshot, capture.known.as_ref(), major, config);
     }
     rank(&mut report);
     Ok(report)

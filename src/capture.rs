@@ -28,12 +28,32 @@ pub struct Capture {
     /// The whole database, where it was looked at (`pgproof health`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Snapshot>,
+    /// The generic plans of statements that read the tables whose indexes may go; `None`: nobody knows the statements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<KnownPlans>,
     /// The day of the run, `YYYY-MM-DD` in UTC: what `until=` is compared with, then and whenever this is read.
     #[serde(default)]
     pub today: Option<String>,
     /// What pg_stat_statements held, where it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<Observed>,
+}
+
+/// Plans of the statements that pg_stat_statements counted.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct KnownPlans {
+    pub planned: Vec<KnownPlan>,
+    /// Statements that the server could not plan, or that we did not ask it to, being one too many.
+    pub unplanned: usize,
+}
+
+/// A statement and its generic plan.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KnownPlan {
+    pub text: String,
+    pub calls: f64,
+    /// What the server printed.
+    pub plan: Box<RawValue>,
 }
 
 /// One statement with the plans that were taken of it.
@@ -125,6 +145,7 @@ impl Capture {
             trials: Vec::new(),
             gaps: Vec::new(),
             snapshot: None,
+            known: None,
             today: None,
             workload: None,
         }

@@ -315,3 +315,43 @@ fn the_n_plus_one_of_an_orm_is_found_and_its_mended_version_is_clean() {
     assert_eq!(found(&naive), ["\"n-plus-one\" \"shop_author\"", "\"n-plus-one\" \"shop_book\""]);
     assert_eq!(found(&of("django-fixed")), Vec::<String>::new());
 }
+
+/// `health` asks of each index that may go whether a statement that was counted is planned with it.
+#[test]
+fn drops_are_held_against_the_known_statements() {
+    for major in majors() {
+        let shop = shop(major, &[]);
+        shop.execute(
+            "CREATE EXTENSION pg_stat_statements;
+             CREATE INDEX books_author_idx ON books (author_id);
+             CREATE INDEX books_author_again_idx ON books (author_id);
+             CREATE INDEX books_title_idx ON books (title);
+             CREATE INDEX books_title_id_idx ON books (title, id)",
+        );
+        shop.execute("ANALYZE books");
+        reset(&shop);
+        shop.call(
+            5,
+            &["SELECT id FROM books WHERE author_id = $1", "SELECT now() - interval '1 day' WHERE $1 > 0"],
+        );
+        // Not a statement that can be planned any more.
+        shop.execute("CREATE TABLE gone (a int)");
+        shop.execute("SELECT a FROM gone JOIN books ON a = id");
+        shop.execute("DROP TABLE gone");
+        let report = report(&pgproof(&["health", "-d", &shop.url, "--format", "json"]));
+        let proposals = report["proposals"].as_array().expect("proposals");
+        let remark = |index: &str| -> String {
+            let apply = format!("DROP INDEX CONCURRENTLY public.{index}");
+            let proposal = proposals.iter().find(|p| p["apply"][0] == apply.as_str());
+            let remarks = proposal.unwrap_or_else(|| panic!("{apply} in {report:#}"))["remarks"].clone();
+            remarks.as_array().and_then(|all| all.last()?.as_str().map(str::to_owned)).expect("a remark")
+        };
+        let title = remark("books_title_idx");
+        let clean = "checked: of 1 known statement on these tables none is planned with it, 1 more could not be planned";
+        assert_eq!(title, clean, "{major}");
+        let duplicate =
+            proposals.iter().find(|p| p["apply"][0].as_str().is_some_and(|a| a.contains("author")));
+        let author = duplicate.expect("one of two equal ones")["remarks"].to_string();
+        assert!(author.contains("of 1 known statement on these tables"), "{major}: {author}");
+    }
+}

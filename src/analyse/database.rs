@@ -3,13 +3,16 @@
 //! Refuses to try anything: no change of a whole database is timed by one statement.
 
 use super::judged;
+use crate::capture::KnownPlans;
 use crate::catalog::snapshot::Snapshot;
 use crate::context::CatalogContext;
 use crate::finding::Remedy;
+use crate::plan::read_json;
 use crate::proposals::{Change, Proposal, propose_for_database};
 use crate::report::{Report, Skipped};
 use crate::rules::{self, Config};
-use std::collections::BTreeSet;
+use crate::words::{brief, counted};
+use std::collections::{BTreeSet, HashMap};
 
 /// What the rules ask to be looked at closely: indexes that may be proposed to go or to be built anew, and tables whose
 /// size only the file system knows.
@@ -44,7 +47,13 @@ pub fn in_question(snapshot: &Snapshot, major: u32, config: &Config) -> InQuesti
 }
 
 /// Adds what the rules say of a database to a report.
-pub(super) fn examine(report: &mut Report, snapshot: &Snapshot, major: u32, config: &Config) {
+pub(super) fn examine(
+    report: &mut Report,
+    snapshot: &Snapshot,
+    known: Option<&KnownPlans>,
+    major: u32,
+    config: &Config,
+) {
     let ctx = CatalogContext::new(snapshot, major);
     let checked = rules::run_catalog(&ctx, config);
     let first = report.findings.len();
@@ -53,11 +62,62 @@ pub(super) fn examine(report: &mut Report, snapshot: &Snapshot, major: u32, conf
     report.clean.extend(checked.clean.into_iter().map(str::to_owned));
     let skipped = |(rule, needs): (&str, String)| Skipped { rule: rule.to_owned(), needs };
     report.skipped.extend(checked.not_judged.into_iter().map(skipped));
-    for proposal in proposals {
+    let users = known.map(users);
+    for mut proposal in proposals {
+        if let (Change::DropIndex { schema, name }, Some(known), Some(users)) =
+            (&proposal.change, known, &users)
+        {
+            let parts = parts(snapshot, schema, name);
+            proposal.remarks.push(used_by(known, users, &parts));
+        }
         let why = why_not_tried(&proposal);
         let mut one = judged(proposal, None);
         one.verdict.reason = Some(why.to_owned());
         report.proposals.push(one);
+    }
+}
+
+/// The statements that are planned with an index, by the index's name.
+fn users(known: &KnownPlans) -> HashMap<String, Vec<usize>> {
+    let mut users: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, one) in known.planned.iter().enumerate() {
+        let plans = read_json(one.plan.get()).unwrap_or_default();
+        let indexes: BTreeSet<String> =
+            plans.iter().flat_map(|plan| &plan.nodes).filter_map(|node| node.detail.index.clone()).collect();
+        indexes.into_iter().for_each(|index| users.entry(index).or_default().push(at));
+    }
+    users
+}
+
+/// The names of an index and, where it is partitioned, of its parts.
+fn parts(snapshot: &Snapshot, schema: &str, name: &str) -> Vec<String> {
+    let index = snapshot.indexes.iter().find(|index| index.schema == schema && index.name == name);
+    let children = index.and_then(|index| index.detail.as_ref()).into_iter().flat_map(|d| &d.children);
+    std::iter::once(name.to_owned()).chain(children.map(|child| child.name.clone())).collect()
+}
+
+/// What the known statements say of an index that is to go. Statements are shown so far that they can be told apart.
+fn used_by(known: &KnownPlans, users: &HashMap<String, Vec<usize>>, parts: &[String]) -> String {
+    const WIDTH: usize = 80;
+    let mut by: Vec<usize> = parts.iter().filter_map(|name| users.get(name)).flatten().copied().collect();
+    by.sort_unstable();
+    by.dedup();
+    by.sort_by(|a, b| known.planned[*b].calls.total_cmp(&known.planned[*a].calls));
+    let all = counted(known.planned.len() as f64, "known statement");
+    let rest = match known.unplanned {
+        0 => String::new(),
+        n => format!(", {n} more could not be planned"),
+    };
+    match by.first() {
+        None => format!("checked: of {all} on these tables none is planned with it{rest}"),
+        Some(first) => format!(
+            "of {all} on these tables {} planned with it, such as: {}{rest}",
+            match by.len() {
+                1 => "1 is".to_owned(),
+                n => format!("{n} are"),
+            },
+            brief(&known.planned[*first].text, WIDTH)
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Refuses to fail for a part that it may not see: that becomes a gap. It reads, and touches nothing.
 
 use super::explain::{load, save};
+use super::known;
 use super::progress::Progress;
 use super::{output, settings, verdict};
 use crate::analyse::{analyse, in_question};
@@ -90,8 +91,27 @@ async fn observe(
     let mut capture = Capture::new(Some(info));
     capture.today = config.today.clone();
     capture.gaps = holes.into_iter().map(gap).collect();
+    if !asked.indexes.is_empty() {
+        progress.step("planning the known statements".to_owned());
+        match known::plans(&mut session, &guards, &read, &asked.indexes, major).await {
+            Ok(plans) => capture.known = Some(plans),
+            Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => return Err(error),
+            Err(error) => capture.gaps.push(unknown(&error)),
+        }
+    }
     capture.snapshot = Some(read);
     Ok(capture)
+}
+
+/// Without the statements nobody knows who needs an index.
+fn unknown(error: &Error) -> Gap {
+    let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+    let help = error.advice().map_or(String::new(), |advice| format!(": {advice}"));
+    Gap {
+        what: format!("which statements need the indexes that may go: {cause}{help}"),
+        sqlstate: error.code().map(str::to_owned),
+        disables: vec!["checks of drops".to_owned()],
+    }
 }
 
 fn gap(hole: Hole) -> Gap {

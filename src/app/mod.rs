@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod health;
 mod input;
+mod known;
 mod observe;
 mod output;
 mod plan;

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod explain;
 mod interrupt;
 pub mod leftovers;
+pub mod plans;
 mod pool;
 pub mod pooler;
 mod server;

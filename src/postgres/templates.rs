@@ -114,6 +114,46 @@ pub(super) fn statements(schema: &str, columns: &[Option<&str>], says: bool) -> 
     )
 }
 
+/// Plans what the JSON array `asked` lists, and returns the plans as one cell behind others; settings of this transaction
+/// carry both. Each is planned in a subtransaction, so that one that cannot be does not end the others.
+pub(super) fn plan_each(asked: &str, major: u32) -> String {
+    // GENERIC_PLAN is of 16; before, a prepared statement has one when that is asked for.
+    let (before, plan) = match major {
+        16.. => {
+            ("", "EXECUTE 'EXPLAIN (FORMAT JSON, GENERIC_PLAN) ' || (one ->> 'sql') INTO plan".to_owned())
+        }
+        _ => (
+            "PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);",
+            format!(
+                "EXECUTE 'PREPARE {PREPARED} AS ' || (one ->> 'sql'); \
+                 EXECUTE 'EXPLAIN (FORMAT JSON) EXECUTE {PREPARED}' || CASE (one ->> 'parameters')::int WHEN 0 THEN '' \
+                 ELSE '(' || repeat('NULL, ', (one ->> 'parameters')::int - 1) || 'NULL)' END INTO plan"
+            ),
+        ),
+    };
+    format!(
+        "SELECT pg_catalog.set_config('pgproof.asked', {}, true);\n\
+         DO $pgproof$\n\
+         DECLARE one json; plan json; plans text := '';\n\
+         BEGIN\n\
+         {before}\n\
+         FOR one IN SELECT json_array_elements(current_setting('pgproof.asked')::json) LOOP\n\
+         BEGIN\n\
+         {plan};\n\
+         EXCEPTION WHEN OTHERS THEN plan := 'null';\n\
+         END;\n\
+         IF EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = '{PREPARED}') THEN\n\
+         EXECUTE 'DEALLOCATE {PREPARED}';\n\
+         END IF;\n\
+         plans := plans || ',' || plan::text;\n\
+         END LOOP;\n\
+         PERFORM set_config('pgproof.plans', '[' || substr(plans, 2) || ']', true);\n\
+         END $pgproof$;\n\
+         SELECT pg_catalog.current_setting('pgproof.plans')",
+        literal(asked)
+    )
+}
+
 /// Whether the view can be read at all.
 pub(super) fn any_statement(schema: &str) -> String {
     format!("SELECT pg_catalog.count(*) FROM {}.pg_stat_statements(false)", quote(schema))

@@ -89,10 +89,7 @@ fn drop_index(ctx: &CatalogContext, index: &TableIndex, cover: Option<u32>) -> O
     if let Some(stays) = stays {
         made.remarks.push(format!("it rests on {}: drop only one of them", stays.qualified()));
     }
-    made.remarks.push(
-        "not checked: whether the plans of your statements get worse without it, and names of it in code or hints"
-            .to_owned(),
-    );
+    made.remarks.push("not checked: names of it in code or hints".to_owned());
     Some(made)
 }
 
