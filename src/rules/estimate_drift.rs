@@ -385,3 +385,19 @@ fn grouping(ctx: &PlanContext, node: &Node) -> Option<Cause> {
         }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::stored::seen;
+    use super::*;
+
+    /// No page can tell this: a generic plan is not executed there to be examined, and up to 16 it is not made beside
+    /// an InitPlan's results alone.
+    #[test]
+    fn a_parameter_is_told_from_what_an_initplan_returns() {
+        let plan = "Seq Scan on orders  (cost=0.00..1.00 rows=1 width=4)\n  Filter: ((a = $0) AND (b = $1) AND (c = $2))\n  \
+                    InitPlan 1 (returns $0,$1)\n    ->  Seq Scan on shops  (cost=0.00..1.00 rows=1 width=8)\n";
+        let told = |text: &str| seen(plan, |ctx| is_parameter(ctx, text));
+        assert_eq!(["$0", "$1", "$2", "s.id"].map(told), [false, false, true, false].map(Some));
+    }
+}

@@ -9,6 +9,8 @@ mod memory;
 pub mod page;
 mod rewriting;
 mod runs;
+#[cfg(test)]
+mod stored;
 mod story;
 mod support;
 pub mod team;
