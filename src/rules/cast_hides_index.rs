@@ -35,8 +35,8 @@ fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
         found.help = help(ctx, &test, rewritten.is_some());
         found.remedies = match rewritten {
             Some(rewritten) => vec![Remedy::Rewrite(rewritten)],
-            None if test.indexable(ctx) => vec![Remedy::Index { scan: scan.id, join: None }],
-            None => Vec::new(),
+            // Of an expression too, where an index can hold it: the proposal knows.
+            None => vec![Remedy::Index { scan: scan.id, join: None }],
         };
         Some(found)
     });

@@ -7,7 +7,7 @@ use super::{Check, Spec, Tuning};
 use crate::catalog::Relation;
 use crate::context::PlanContext;
 use crate::finding::{Finding, Remedy, WantedIndex, WantedKey};
-use crate::sql::condition::{Comparison, Operand, Shape};
+use crate::sql::condition::{Comparison, Operand};
 use crate::sql::volatility::{TypeKind, type_kind};
 
 pub(super) const SPEC: Spec = Spec {
@@ -46,8 +46,8 @@ fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
             let column = test.columns();
             found.help.push_str(&format!("; an end alone is also the beginning of reverse({column}), indexed with text_pattern_ops"));
         }
-        let own_text = test.operand.shape != Shape::Expression || test.immutable(ctx);
-        if let (Some(true), true, true, Some(relation)) = (installed, pattern.trigram(), own_text, test.relation) {
+        let holds = test.immutable(ctx);
+        if let (Some(true), true, true, Some(relation)) = (installed, pattern.trigram(), holds, test.relation) {
             let column = test.operand.column();
             let key = WantedKey {
                 text: column.map_or_else(|| test.operand.text.clone(), |c| c.name.clone()),
@@ -122,12 +122,16 @@ impl Pattern<'_> {
 
     /// Three letters or digits in a row that every match must hold.
     fn trigram(&self) -> bool {
-        let mut run = 0_usize;
-        let mut characters = self.text.chars().peekable();
-        let unclear = |text: &str| text.contains(['|', '{']) || text.contains("[:");
-        if !self.like() && unclear(&self.text) {
-            return false;
+        if self.like() {
+            return self.holds_trigram(&self.text);
         }
+        let unclear = ["{", "[:", ")*", ")?"].iter().any(|sign| self.text.contains(sign));
+        !unclear && self.text.split('|').all(|alternative| self.holds_trigram(alternative))
+    }
+
+    fn holds_trigram(&self, text: &str) -> bool {
+        let mut run = 0_usize;
+        let mut characters = text.chars().peekable();
         while let Some(c) = characters.next() {
             let optional = !self.like() && characters.peek().is_some_and(|next| ['*', '?'].contains(next));
             run = match c {
@@ -172,7 +176,9 @@ mod tests {
             ("~", "^abc", true, true, false),
             ("~", "^(?:abc.*)$", true, true, false),
             ("~", "^(?:.*abc)$", false, true, false),
-            ("~", "^(abc|bcd)", false, false, false),
+            ("~", "^(abc|bcd)", false, true, false),
+            ("~", "^(abc|bc)", false, false, false),
+            ("~", "(abc|bcd)?e", false, false, false),
             ("~", "^.bc", false, false, false),
             ("~", "abc?", false, false, false),
             ("~", "abc[0-9]", false, true, false),

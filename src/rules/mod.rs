@@ -11,6 +11,8 @@ mod memory;
 pub mod page;
 mod rewriting;
 mod runs;
+#[cfg(test)]
+mod stored;
 mod story;
 mod support;
 pub mod team;

@@ -2,10 +2,11 @@
 //!
 //! Refuses to promise more than half of the sort's time: comparing the rows stays.
 
+use super::memory::propose;
 use super::support::finding;
 use super::{Check, Spec, Threshold, Tuning};
 use crate::context::PlanContext;
-use crate::finding::{Evidence, Finding, Remedy};
+use crate::finding::{Evidence, Finding};
 use crate::plan::{GroupSpace, Node, Sort, SortSpace, Worker};
 use crate::units::Bytes;
 use crate::words::{counted, duration, size};
@@ -67,24 +68,14 @@ fn spill(ctx: &PlanContext, tuning: &Tuning, node: &Node) -> Option<Finding> {
         "{} go into this sort, part of it into writing runs to disk and merging them",
         duration(time)
     );
-    let limit = Bytes((tuning.get("max-work-mem") * 1024.0 * 1024.0) as i64);
-    found.help = if needed.0 > limit.0 {
-        format!(
-            "it would need {} of work_mem: sort fewer rows, or read them in order from an index",
-            size(needed)
-        )
-    } else {
-        format!("work_mem = {} for this statement keeps it in memory", size(needed))
-    };
+    let otherwise = "sort fewer rows, or read them in order from an index";
+    propose(&mut found, tuning, needed, "keeps it in memory", otherwise);
     found.evidence = vec![
         Evidence::text("sort key", node.detail.sort_key.join(", ")),
         Evidence::data("on disk", spill.total.0 as f64, "bytes"),
         Evidence::data("memory needed", needed.0 as f64, "bytes"),
         Evidence::timing("time in the sort", time.0, "ms"),
     ];
-    if needed.0 <= limit.0 {
-        found.remedies = vec![Remedy::WorkMem { bytes: needed.0 }];
-    }
     Some(found)
 }
 

@@ -165,29 +165,11 @@ fn index(key: &ForeignKey) -> WantedIndex {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stored::found;
     use super::*;
-    use crate::capture::Mode;
-    use crate::catalog::Catalog;
-    use crate::facts::facts;
-    use crate::plan::read_text;
-    use crate::rules::Config;
 
     fn told(plan: &str) -> Vec<String> {
-        let plan = read_text(plan).expect("a plan").remove(0);
-        let facts = facts(&plan);
-        let ctx = PlanContext {
-            statement_id: 0,
-            run_id: 0,
-            statement: &crate::sql::read(""),
-            parsed: None,
-            mode: Mode::Stored,
-            parameters: &[],
-            plan: &plan,
-            facts: &facts,
-            catalog: &Catalog::default(),
-            server: None,
-        };
-        check(&ctx, &Tuning { spec: &SPEC, config: &Config::default() }).into_iter().map(|f| f.what).collect()
+        found(&SPEC, plan).expect("a plan").into_iter().map(|f| f.what).collect()
     }
 
     /// No page can tell this: its cases have a server.

@@ -184,8 +184,19 @@ impl VisitorMut for Turn<'_> {
             *expr = value;
             self.made.push(joined);
         }
+        self.depth += usize::from(compares_rows(expr));
         ControlFlow::Continue(())
     }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        self.depth -= usize::from(compares_rows(expr));
+        ControlFlow::Continue(())
+    }
+}
+
+/// `= ANY (SELECT …)` and `<> ALL (SELECT …)`: the subquery is no scalar one.
+fn compares_rows(expr: &Expr) -> bool {
+    matches!(expr, Expr::AnyOp { .. } | Expr::AllOp { .. })
 }
 
 impl Turn<'_> {
@@ -427,6 +438,7 @@ mod tests {
             "SELECT u.id, (SELECT count(*) FROM orders o WHERE o.user_id = u.id) FROM users u GROUP BY u.id",
             "SELECT (SELECT string_agg(o.note, ',') FROM orders o WHERE o.user_id = u.id) FROM users u",
             "SELECT (SELECT count(*) FROM orders o) FROM users u",
+            "SELECT u.id FROM users u WHERE u.id <> ALL (SELECT o.total FROM orders o WHERE o.user_id = u.id)",
         ] {
             assert_eq!(rewrite(sql).0, "", "{sql}");
         }

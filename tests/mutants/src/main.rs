@@ -1,12 +1,12 @@
 //! Inverts every condition and takes away every threshold of the rules, one at a time, and demands that a case of
-//! their pages notices.
+//! their pages notices; or, where no page can tell, a unit test of the rules.
 //!
 //!     cargo run --release --manifest-path tests/mutants/Cargo.toml            every rule
 //!     cargo run --release --manifest-path tests/mutants/Cargo.toml -- jit     the rules whose name contains `jit`
 //!
 //! A copy of the sources is changed so that all mutants stand in one binary and the environment names the one that is
 //! awake: it is compiled once, and each mutant costs one replay of the recorded cases (`tests/rules.rs`), without a
-//! server. Prints the mutants that no case kills and exits with 1 if there are any.
+//! server. Prints the mutants that nothing kills and exits with 1 if there are any.
 //!
 //! Refuses to touch the sources themselves.
 
@@ -88,7 +88,9 @@ impl VisitMut for Inverter<'_> {
             },
             Expr::If(branch) => self.invert(&mut branch.cond),
             Expr::Unary(unary) if matches!(unary.op, UnOp::Not(_)) => self.invert(&mut unary.expr),
-            Expr::MethodCall(call) if call.method == "get" && call.receiver.to_token_stream().to_string() == "tuning" => {
+            Expr::MethodCall(call)
+                if call.method == "get" && call.receiver.to_token_stream().to_string() == "tuning" =>
+            {
                 let absent = self.add(expr, "no threshold");
                 let endless = self.add(expr, "endless threshold");
                 let inner = expr.clone();
@@ -138,19 +140,26 @@ fn main() -> ExitCode {
     let lib = copy.join("src/lib.rs");
     let text = std::fs::read_to_string(&lib).expect("read lib.rs");
     std::fs::write(&lib, format!("{text}\nmod mutant;\n")).expect("write lib.rs");
-    let Some(binary) = build(&copy) else {
+    let (Some(cases), Some(units)) = build(&copy) else {
         eprintln!("the changed sources do not compile, see above");
         return ExitCode::from(2);
     };
-    if !passes(&binary, &copy, 0) {
-        eprintln!("the cases fail without any mutant: run `cargo test --test rules` first");
+    let passes = |mutant| passes(&cases, "", &copy, mutant) && passes(&units, "rules::", &copy, mutant);
+    if !passes(0) {
+        eprintln!("the cases fail without any mutant: run `cargo test --test rules --lib` first");
         return ExitCode::from(2);
     }
     let mut alive = 0;
     for (at, mutant) in mutants.iter().enumerate() {
-        if passes(&binary, &copy, at + 1) {
+        if passes(at + 1) {
             alive += 1;
-            println!("{}: src/rules/{}.rs:{}: {}", mutant.rule, mutant.rule.replace('-', "_"), mutant.line, mutant.what);
+            println!(
+                "{}: src/rules/{}.rs:{}: {}",
+                mutant.rule,
+                mutant.rule.replace('-', "_"),
+                mutant.line,
+                mutant.what
+            );
         }
     }
     println!("{} mutants, {} killed, {alive} alive", mutants.len(), mutants.len() - alive);
@@ -206,10 +215,19 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Compiles the replay and says where it is.
-fn build(copy: &Path) -> Option<PathBuf> {
+/// Compiles the replay and the unit tests, and says where they are.
+fn build(copy: &Path) -> (Option<PathBuf>, Option<PathBuf>) {
     let output = Command::new("cargo")
-        .args(["test", "--test", "rules", "--no-run", "--message-format=json", "--config", "profile.dev.opt-level=1"])
+        .args([
+            "test",
+            "--test",
+            "rules",
+            "--lib",
+            "--no-run",
+            "--message-format=json",
+            "--config",
+            "profile.dev.opt-level=1",
+        ])
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", copy.join("target"))
         .env("RUSTFLAGS", "-A warnings")
@@ -217,20 +235,25 @@ fn build(copy: &Path) -> Option<PathBuf> {
         .output()
         .expect("run cargo");
     let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().rev().find(|l| l.contains("\"name\":\"rules\"") && l.contains("\"executable\":\""));
     if !output.status.success() {
         for line in text.lines().filter(|l| l.contains("\"level\":\"error\"")) {
             let rendered = line.split("\"rendered\":\"").nth(1).unwrap_or(line);
             eprintln!("{}", rendered.replace("\\n", "\n"));
         }
-        return None;
+        return (None, None);
     }
-    let path = line?.split("\"executable\":\"").nth(1)?.split('"').next()?;
-    Some(PathBuf::from(path))
+    let executable = |kind: &str, name: &str| {
+        let (kind, name) = (format!("\"kind\":[\"{kind}\"]"), format!("\"name\":\"{name}\""));
+        let made = |l: &&str| l.contains(&kind) && l.contains(&name) && l.contains("\"executable\":\"");
+        let line = text.lines().rev().find(made)?;
+        line.split("\"executable\":\"").nth(1)?.split('"').next().map(PathBuf::from)
+    };
+    (executable("test", "rules"), executable("lib", "pgproof"))
 }
 
-fn passes(binary: &Path, copy: &Path, mutant: usize) -> bool {
+fn passes(binary: &Path, only: &str, copy: &Path, mutant: usize) -> bool {
     let mut child = Command::new(binary)
+        .arg(only)
         .current_dir(copy)
         .env("PGPROOF_MUTANT", mutant.to_string())
         .stdout(Stdio::null())
