@@ -14,6 +14,7 @@ mod runs;
 mod story;
 mod support;
 pub mod team;
+mod vacuuming;
 
 use crate::context::{CatalogContext, PlanContext};
 use crate::finding::{Confidence, Finding, Severity};
@@ -71,6 +72,10 @@ rules! {
     unused_index,
     invalid_index,
     foreign_key_without_index,
+    index_blocks_hot_updates,
+    never_analyzed,
+    stale_statistics,
+    dead_rows,
 }
 
 /// What a rule looks at.
