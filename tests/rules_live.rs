@@ -68,7 +68,12 @@ fn run(major: u32, rule: &str, case: &Case) -> Result<(), String> {
     }
     let db = support::database(major);
     let started = Instant::now();
-    db.execute_each(&pieces(&case.setup));
+    for part in sessions(pieces(&case.setup), case.query.is_empty()) {
+        db.execute_each(&part);
+        if case.query.is_empty() {
+            settled(&db.url);
+        }
+    }
     let setup = started.elapsed();
     // A switched-off node costs so much that servers with LLVM would compile the query for a second.
     let settings = std::iter::once("jit=off").chain(case.option("setting"));
@@ -265,6 +270,22 @@ fn capture(url: &str, flags: &[&str], case: &Case, settings: &[String]) -> Resul
     let capture: Capture = serde_json::from_str(&text).map_err(|e| e.to_string())?;
     let report = analyse(&capture, &case.config()).map_err(|e| e.to_string())?;
     Ok((report, text))
+}
+
+/// Statements by session. What ANALYZE and VACUUM count is right only when the session that wrote before has told what it
+/// did, at its end.
+fn sessions(statements: Vec<String>, of_database: bool) -> Vec<Vec<String>> {
+    let mut parts: Vec<Vec<String>> = vec![Vec::new()];
+    for statement in statements {
+        let counts = statement.starts_with("ANALYZE") || statement.starts_with("VACUUM");
+        let current = parts.last_mut().expect("the first");
+        if of_database && counts && !current.is_empty() {
+            parts.push(vec![statement]);
+        } else {
+            current.push(statement);
+        }
+    }
+    parts
 }
 
 /// Waits until the sessions that set up are gone, and what they counted can be seen.

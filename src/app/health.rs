@@ -81,7 +81,6 @@ async fn observe(
     progress.step("reading the catalog".to_owned());
     session.begin(&guards, &[]).await?;
     let info = catalog::server_info(&session).await?;
-    session.rollback().await?;
     let major = info.major();
     let (mut read, mut holes) = snapshot::read(&mut session, &guards, major).await?;
     read.nodes = nodes;
@@ -93,12 +92,13 @@ async fn observe(
     capture.gaps = holes.into_iter().map(gap).collect();
     if !asked.indexes.is_empty() {
         progress.step("planning the known statements".to_owned());
-        match known::plans(&mut session, &guards, &read, &asked.indexes, major).await {
+        match known::plans(&session, &read, &asked.indexes, major).await {
             Ok(plans) => capture.known = Some(plans),
             Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => return Err(error),
             Err(error) => capture.gaps.push(unknown(&error)),
         }
     }
+    session.rollback().await?;
     capture.snapshot = Some(read);
     Ok(capture)
 }

@@ -6,7 +6,7 @@ use crate::capture::{KnownPlan, KnownPlans};
 use crate::catalog::snapshot::Snapshot;
 use crate::error::Result;
 use crate::postgres::plans::{Asked, generic_plans};
-use crate::postgres::{Guards, Session, workload};
+use crate::postgres::{Session, workload};
 use crate::sql;
 use crate::sql::ident::unquote;
 use crate::sql::token::{TokenKind, tokenize};
@@ -15,24 +15,6 @@ use std::collections::BTreeSet;
 
 /// Statements that are planned at most. Each costs about a millisecond.
 const MOST: usize = 500;
-
-/// Plans the statements that name a table with one of `indexes`.
-///
-/// # Errors
-/// No pg_stat_statements, no PL/pgSQL; as the server says.
-pub async fn plans(
-    session: &mut Session,
-    guards: &Guards,
-    snapshot: &Snapshot,
-    indexes: &[u32],
-    major: u32,
-) -> Result<KnownPlans> {
-    session.begin(guards, &[]).await?;
-    let asked = ask(session, snapshot, indexes, major).await;
-    let ended = session.rollback().await;
-    let plans = asked?;
-    ended.map(|()| plans)
-}
 
 /// Whether one of the words of a statement is one of these names.
 fn speaks_of(text: &str, names: &BTreeSet<&str>) -> bool {
@@ -43,7 +25,16 @@ fn speaks_of(text: &str, names: &BTreeSet<&str>) -> bool {
     })
 }
 
-async fn ask(session: &Session, snapshot: &Snapshot, indexes: &[u32], major: u32) -> Result<KnownPlans> {
+/// Plans the statements that name a table with one of `indexes`. Inside a transaction.
+///
+/// # Errors
+/// No pg_stat_statements, no PL/pgSQL; as the server says.
+pub async fn plans(
+    session: &Session,
+    snapshot: &Snapshot,
+    indexes: &[u32],
+    major: u32,
+) -> Result<KnownPlans> {
     let mut unseen = Vec::new();
     let reading = workload::reading(session, &mut unseen).await?;
     let owners: BTreeSet<u32> =

@@ -84,12 +84,11 @@ struct Sequences {
     sequences: Vec<Sequence>,
 }
 
-/// The database behind a session, as far as the role sees it. Opens its own transaction and ends it.
+/// The database behind a session, as far as the role sees it. Inside a transaction, which stays open.
 ///
 /// # Errors
 /// As the server says of tables and indexes themselves; a lost connection; [`Kind::Interrupted`].
 pub async fn read(session: &mut Session, guards: &Guards, major: u32) -> Result<(Snapshot, Vec<Hole>)> {
-    session.begin(guards, &[]).await?;
     let moment: Moment = one("read the server's state", session, MOMENT).await?;
     let tables = {
         let rows = session.cells("read the tables", TABLES, &[]).await?;
@@ -110,12 +109,11 @@ pub async fn read(session: &mut Session, guards: &Guards, major: u32) -> Result<
     let anchors = anchors(&mut reader, &snapshot).await?;
     age(&mut snapshot, &ages, &anchors);
     sequences(&mut reader, &mut snapshot).await?;
-    let holes = reader.holes;
-    session.rollback().await?;
-    Ok((snapshot, holes))
+    Ok((snapshot, reader.holes))
 }
 
-/// Fills in what it takes to make the indexes of `oids` again, and the exact sizes of these and of `tables`.
+/// Fills in what it takes to make the indexes of `oids` again, and the exact sizes of these and of `tables`. Inside a
+/// transaction, which stays open.
 ///
 /// # Errors
 /// A lost connection; [`Kind::Interrupted`].
@@ -129,7 +127,6 @@ pub async fn details(
     if oids.is_empty() && tables.is_empty() {
         return Ok(Vec::new());
     }
-    session.begin(guards, &[]).await?;
     let mut reader = Reader { session, guards, holes: Vec::new() };
     let doing = "read the definitions of indexes";
     let list = |oids: &[u32]| {
@@ -162,9 +159,7 @@ pub async fn details(
             }
         }
     }
-    let holes = reader.holes;
-    session.rollback().await?;
-    Ok(holes)
+    Ok(reader.holes)
 }
 
 /// What another node of the cluster counts, under the name that it was asked by.

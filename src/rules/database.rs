@@ -118,6 +118,20 @@ fn dropped(finding: &Finding) -> Option<(u32, Option<u32>)> {
     })
 }
 
+/// (the finding that tells it, the one that is told) where VACUUM, which analyses too, ends both.
+fn one_vacuum(findings: &[Finding]) -> Vec<(usize, usize)> {
+    let vacuums = |f: &Finding| f.remedies.iter().any(|r| matches!(r, Remedy::Vacuum { .. }));
+    let known: HashMap<&str, usize> = findings
+        .iter()
+        .enumerate()
+        .filter(|(_, f)| vacuums(f))
+        .filter_map(|(at, f)| Some((f.relation.as_deref()?, at)))
+        .collect();
+    let analyzes = |f: &Finding| f.remedies.iter().any(|r| matches!(r, Remedy::Analyze { .. }));
+    let told = findings.iter().enumerate().filter(|(_, f)| analyzes(f));
+    told.filter_map(|(at, f)| Some((*known.get(f.relation.as_deref()?)?, at))).collect()
+}
+
 /// One index goes for one reason, and none because of another that goes too.
 fn put_together(findings: &mut Vec<Finding>) {
     let alone: HashSet<u32> = findings
@@ -128,8 +142,8 @@ fn put_together(findings: &mut Vec<Finding>) {
         .collect();
     // Nobody uses the cover, so it goes, and what it covers is judged by its own use.
     findings.retain(|f| dropped(f).and_then(|(_, cover)| cover).is_none_or(|cover| !alone.contains(&cover)));
+    let mut again = one_vacuum(findings);
     let mut first: HashMap<u32, usize> = HashMap::new();
-    let mut again: Vec<(usize, usize)> = Vec::new();
     for (at, finding) in findings.iter().enumerate() {
         if let Some((index, _)) = dropped(finding) {
             match first.get(&index) {

@@ -16,6 +16,7 @@ mod stored;
 mod story;
 mod support;
 pub mod team;
+mod vacuuming;
 mod workload;
 
 use crate::context::{CatalogContext, PlanContext, WorkloadContext};
@@ -79,6 +80,10 @@ rules! {
     unused_index,
     invalid_index,
     foreign_key_without_index,
+    index_blocks_hot_updates,
+    never_analyzed,
+    stale_statistics,
+    dead_rows,
 }
 
 /// What a rule looks at.

@@ -167,3 +167,121 @@ fn what_nobody_reads_goes_and_nothing_else() {
         there_and_back(&db, NO_WINDOW, &report);
     }
 }
+
+/// The catalog of the privileges' test: a finding of every kind that needs a right.
+const SHOP: &[&str] = &[
+    "CREATE TABLE users (id int PRIMARY KEY, name text)",
+    "CREATE TABLE orders (id int PRIMARY KEY, user_id int REFERENCES users, total int)",
+    "INSERT INTO users SELECT i, 'name ' || i FROM generate_series(1, 2000) i",
+    "INSERT INTO orders SELECT i, 1 + i % 1900, i FROM generate_series(1, 30000) i",
+    "DELETE FROM users WHERE id > 1950",
+    "CREATE INDEX by_total ON orders (total)",
+    "CREATE INDEX by_total_again ON orders (total)",
+    "CREATE INDEX broken ON users (name)",
+    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken'::regclass",
+    // Sets reltuples, which shows everybody from 14 on whether a table was ever looked at.
+    "VACUUM users",
+    "VACUUM orders",
+];
+
+fn rules_of(report: &Value, key: &str) -> BTreeSet<String> {
+    list(report, key).iter().map(|one| text(&one["rule"]).to_owned()).collect()
+}
+
+fn set(words: &[&str]) -> BTreeSet<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// The URL of a database for a role; everybody is trusted.
+fn as_role(url: &str, role: &str) -> String {
+    let config: tokio_postgres::Config = url.parse().expect("the server's URL");
+    let host = match &config.get_hosts()[0] {
+        tokio_postgres::config::Host::Tcp(host) => host.clone(),
+        tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+    };
+    let port = config.get_ports().first().map_or(5432, |port| *port);
+    format!("host={host} port={port} dbname={} user={role}", config.get_dbname().expect("a database"))
+}
+
+#[test]
+fn each_role_sees_what_it_may_and_is_told_what_it_may_not() {
+    for major in support::majors() {
+        let db = support::database(major);
+        let (plain, monitor, owner) =
+            (format!("plain_{}", db.name), format!("monitor_{}", db.name), format!("owner_{}", db.name));
+        db.execute_each(SHOP);
+        db.execute_each(&[
+            format!("CREATE ROLE {plain} LOGIN"),
+            format!("CREATE ROLE {monitor} LOGIN IN ROLE pg_monitor"),
+            format!("CREATE ROLE {owner} LOGIN"),
+            format!("ALTER TABLE users OWNER TO {owner}"),
+            format!("ALTER TABLE orders OWNER TO {owner}"),
+        ]);
+        settled(&db);
+        let structure = ["duplicate-index", "invalid-index", "foreign-key-without-index"];
+        for (role, reads) in
+            [(&plain, false), (&monitor, false), (&owner, true), (&"postgres".to_owned(), true)]
+        {
+            let report = judged(&as_role(&db.url, role), "", &[]);
+            let (found, skipped) = (rules_of(&report, "findings"), rules_of(&report, "skipped"));
+            assert_eq!(list(&report, "gaps").len(), 0, "{major} {role}: {}", report["gaps"]);
+            assert!(found.is_superset(&set(&structure)), "{major} {role}: {found:?}");
+            assert_eq!(found.contains("never-analyzed"), reads, "{major} {role}: {found:?}");
+            assert_eq!(skipped.contains("never-analyzed"), !reads, "{major} {role}: {skipped:?}");
+            assert!(skipped.contains("unused-index"), "{major} {role}: the window is short: {skipped:?}");
+            let owns = list(&report, "proposals").iter().flat_map(|p| list(p, "remarks"));
+            let told = owns.filter(|remark| text(remark).contains("does not own")).count();
+            assert_eq!(told == 0, reads, "{major} {role}: {told} remarks");
+            let clean: BTreeSet<String> =
+                list(&report, "clean").iter().map(|rule| text(rule).to_owned()).collect();
+            assert!(clean.is_disjoint(&found) && clean.is_disjoint(&skipped), "{major} {role}");
+        }
+        for role in [&plain, &monitor] {
+            db.execute(&format!("DROP ROLE {role}"));
+        }
+        db.execute(&format!("REASSIGN OWNED BY {owner} TO postgres; DROP ROLE {owner}"));
+    }
+}
+
+#[test]
+fn an_index_that_is_being_built_is_not_called_broken() {
+    for major in support::majors() {
+        let db = support::database(major);
+        let plain = format!("builder_{}", db.name);
+        db.execute_each(&[
+            "CREATE TABLE t (a int)".to_owned(),
+            "INSERT INTO t SELECT generate_series(1, 500)".to_owned(),
+            "ANALYZE t".to_owned(),
+            format!("CREATE ROLE {plain} LOGIN"),
+        ]);
+        // The build waits for this transaction, which may still see rows without it.
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                let slow =
+                    "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t; SELECT pg_sleep(25)";
+                support::try_query(&db.url, slow).is_err()
+            });
+            let activity = |what: &str| {
+                let sql = format!(
+                    "SELECT count(*)::text FROM pg_stat_activity WHERE query LIKE '%{what}%' AND pid <> pg_backend_pid() AND datname = current_database()"
+                );
+                db.query_text(&sql)[0][0].as_deref() == Some("1")
+            };
+            support::eventually("the reader reads", || activity("pg_sleep(25)"));
+            let building =
+                scope.spawn(|| support::try_query(&db.url, "CREATE INDEX CONCURRENTLY slowly ON t (a)"));
+            let waiting = "SELECT count(*)::text FROM pg_index WHERE NOT indisvalid";
+            support::eventually("the build waits", || db.query_text(waiting)[0][0].as_deref() == Some("1"));
+            let report = judged(&db.url, "", &[]);
+            assert_eq!(list(&report, "findings").len(), 0, "{major}: {report}");
+            assert!(list(&report, "clean").iter().any(|rule| text(rule) == "invalid-index"), "{major}");
+            let report = judged(&as_role(&db.url, &plain), "", &[]);
+            assert_eq!(list(&report, "findings").len(), 0, "{major}: {report}");
+            assert!(rules_of(&report, "skipped").contains("invalid-index"), "{major}: {}", report["skipped"]);
+            db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(25)%' AND pid <> pg_backend_pid()");
+            assert!(reading.join().expect("the reader"), "it was ended");
+            building.join().expect("the build").expect("it is built");
+        });
+        db.execute(&format!("DROP ROLE {plain}"));
+    }
+}
