@@ -224,7 +224,10 @@ fn each_role_sees_what_it_may_and_is_told_what_it_may_not() {
         {
             let report = judged(&as_role(&db.url, role), "", &[]);
             let (found, skipped) = (rules_of(&report, "findings"), rules_of(&report, "skipped"));
-            assert_eq!(list(&report, "gaps").len(), 0, "{major} {role}: {}", report["gaps"]);
+            // Without pg_stat_statements nobody knows the statements; nothing else is missing.
+            let gaps: Vec<&str> = list(&report, "gaps").iter().map(|gap| text(&gap["what"])).collect();
+            let known = gaps.iter().filter(|gap| gap.starts_with("which statements need the indexes"));
+            assert_eq!((gaps.len(), known.count()), (1, 1), "{major} {role}: {gaps:?}");
             assert!(found.is_superset(&set(&structure)), "{major} {role}: {found:?}");
             assert_eq!(found.contains("never-analyzed"), reads, "{major} {role}: {found:?}");
             assert_eq!(skipped.contains("never-analyzed"), !reads, "{major} {role}: {skipped:?}");
