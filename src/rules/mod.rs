@@ -84,6 +84,7 @@ rules! {
     never_analyzed,
     stale_statistics,
     dead_rows,
+    sequence_near_end,
 }
 
 /// What a rule looks at.
