@@ -134,7 +134,7 @@ fn leading_statements_are_explained_and_their_remedies_are_theirs() {
         let proposals = report["proposals"].as_array().expect("proposals");
         let applied: Vec<&str> = proposals.iter().filter_map(|p| p["apply"][0].as_str()).collect();
         assert!(
-            applied.contains(&"SELECT author_id, id, title FROM books WHERE author_id = ANY($1)"),
+            applied.contains(&"SELECT id, title, author_id FROM books WHERE author_id = ANY($1)"),
             "{applied:?}"
         );
         let index = "CREATE INDEX CONCURRENTLY books_author_id_idx ON public.books USING btree (author_id)";
@@ -179,7 +179,7 @@ fn windows_are_between_two_readings() {
         let diff = report(&pgproof(&["top", "--diff", &old, &new, "--format", "json"]));
         assert_eq!(statement(&diff, "FROM books").expect("it was called")["stats"]["calls"], 7.0);
         let (code, text) = failure(&pgproof(&["top", "--diff", &new, &old]));
-        assert!(code == Some(2) && text.contains("name the older one first"), "{text}");
+        assert!(code == Some(2) && text.contains("older one first"), "{text}");
         let other = server_with(major, &[COUNTING]).database();
         other.execute("CREATE EXTENSION pg_stat_statements");
         let (code, text) = failure(&top(&other.url, &["--since", &old]));

@@ -64,6 +64,22 @@ fn of_files(old: &Path, new: &Path, args: &Top, config: &Config) -> Result<Captu
 
 fn same_place(before: &Reading, after: &Reading, path: &Path) -> Result<()> {
     let (then, now) = (&before.source.database, &after.source.database);
+    let major = |reading: &Reading| reading.source.server.split('.').next().map(str::to_owned);
+    if then == now && major(before) != major(after) {
+        return Err(Error::new(Kind::Usage, "compare two readings")
+            .because(format!(
+                "{} is of PostgreSQL {}, the other one of {}: they number statements differently",
+                path.display(),
+                before.source.server,
+                after.source.server
+            ))
+            .help("name readings of one server"));
+    }
+    if then == now && before.source.at >= after.source.at {
+        return Err(Error::new(Kind::Usage, "compare two readings")
+            .because(format!("{} is not older than the other one", path.display()))
+            .help("name the older one first"));
+    }
     if then == now {
         return Ok(());
     }

@@ -106,10 +106,17 @@ fn notes(workload: &Workload) -> Vec<String> {
         ));
     }
     if workload.hidden.entries > 0 {
+        // Without their identifiers there is nothing to subtract from them.
+        let time = match workload.lifetime {
+            true => format!(" ({})", duration(Millis(workload.hidden.total_ms))),
+            false => String::new(),
+        };
         notes.push(format!(
-            "{} ({}) are left out: this role may not see their texts",
-            counted(workload.hidden.entries as f64, "entry").replace("entrys", "entries"),
-            duration(Millis(workload.hidden.total_ms))
+            "{}{time} left out: this role may not see the texts",
+            match workload.hidden.entries {
+                1 => "1 statement is".to_owned(),
+                n => format!("{n} statements are"),
+            }
         ));
     }
     notes
@@ -124,7 +131,9 @@ fn columns(workload: &Workload) -> Vec<Column> {
     ];
     if !workload.lifetime {
         columns.push(("before", |_, s| {
-            Some(s.earlier_mean_ms().map_or("new".to_owned(), |ms| duration(Millis(ms))))
+            // What began anew within the window was there before, and nobody knows how long it took.
+            let unknown = if s.partial { "?" } else { "new" };
+            Some(s.earlier_mean_ms().map_or(unknown.to_owned(), |ms| duration(Millis(ms))))
         }));
     }
     columns.push(("rows/call", |_, s| Some(count(s.counters.rows / s.counters.calls.max(1.0)))));

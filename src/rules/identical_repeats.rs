@@ -38,8 +38,8 @@ fn check(ctx: &WorkloadContext, tuning: &Tuning) -> Vec<Finding> {
         let Some(Shape::Read(read)) = shape else { return None };
         let statement = &ctx.ranking.statements[at];
         let share = call_share(ctx, at).max(time_share(ctx, at));
-        // A function may be volatile; of those that aggregate we know that they are not.
-        let repeats = !read.parameters && !read.locks && (read.aggregated || !read.functions);
+        // A function may be volatile, or tell the time.
+        let repeats = !read.parameters && !read.locks && !read.functions;
         if !repeats
             || read.tables.iter().all(|t| of_the_server(t.schema.as_deref(), &t.name))
             || statement.counters.calls < tuning.get("min-calls")

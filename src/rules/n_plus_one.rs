@@ -155,9 +155,10 @@ fn follows(
     let parsed = statement.text.as_deref().and_then(Parsed::read);
     let rewritten = parsed.and_then(|parsed| for_many(&parsed, link.key, link.data_type, unique));
     found.remedies = rewritten
-        .map(|sql| {
-            let to_check = format!("$1 is an array of {} values now: the keys of all rows", link.data_type);
-            Remedy::Rewrite(Rewrite { sql, to_check: vec![to_check] })
+        .map(|(sql, parameter)| {
+            let array = format!("{parameter} is an array of {} values now: the keys of all rows", link.data_type);
+            let empty = read.aggregated.then(|| "a key without rows has no row in the answer".to_owned());
+            Remedy::Rewrite(Rewrite { sql, to_check: [array].into_iter().chain(empty).collect() })
         })
         .into_iter()
         .collect();

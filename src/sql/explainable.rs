@@ -5,7 +5,23 @@
 use super::token::{Token, TokenKind, tokenize};
 
 /// Types that may stand in front of a literal, but not of a parameter.
-const TYPES: &[&str] = &["interval", "date", "time", "timestamp", "timestamptz", "timetz"];
+const TYPES: &[&str] = &[
+    "interval",
+    "date",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "timetz",
+    "json",
+    "jsonb",
+    "uuid",
+    "inet",
+    "numeric",
+    "bool",
+    "boolean",
+    "text",
+    "bytea",
+];
 
 /// `interval $1` as `$1::interval`, and `extract($1 from x)` as `date_part($1, x)`.
 pub fn explainable(text: &str) -> String {
@@ -29,6 +45,13 @@ pub fn explainable(text: &str) -> String {
         {
             replace(token.start, value.end, &format!("{}::{}", value.text(text), token.text(text)));
             skip = i + 2;
+        } else if ["timestamp", "time"].iter().any(|t| token.is_word(text, t))
+            && ["with", "without"].iter().any(|w| next.is_some_and(|t| t.is_word(text, w)))
+            && let Some(value) = param(tokens.get(i + 4))
+        {
+            let name = &text[token.start..tokens[i + 3].end];
+            replace(token.start, value.end, &format!("{}::{name}", value.text(text)));
+            skip = i + 5;
         } else if token.is_word(text, "extract")
             && next.is_some_and(|t| t.is_punct(text, "("))
             && param(tokens.get(i + 2)).is_some()
@@ -54,6 +77,10 @@ mod tests {
                 "select extract($1 from at), now() - interval $2 from t where d > DATE $3 and date = $4"
             ),
             "select date_part($1, at), now() - $2::interval from t where d > $3::DATE and date = $4"
+        );
+        assert_eq!(
+            explainable("select a @> jsonb $1, b < timestamp with time zone $2 from t"),
+            "select a @> $1::jsonb, b < $2::timestamp with time zone from t"
         );
         assert_eq!(explainable("select 'interval $1' from t"), "select 'interval $1' from t");
     }

@@ -67,7 +67,7 @@ pub struct Read {
     pub ordered: bool,
     /// Parameters stand in it.
     pub parameters: bool,
-    /// It calls functions, which may be volatile.
+    /// It calls functions that do not aggregate, which may be volatile.
     pub functions: bool,
 }
 
@@ -104,9 +104,15 @@ fn read(query: &Query, statement: &Statement) -> Option<Read> {
     let (mut parameters, mut functions, mut nested) = (false, false, false);
     let _ = visit_expressions(statement, |expr| {
         parameters |= matches!(expr, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)));
-        functions |= matches!(expr, Expr::Function(_));
+        functions |= matches!(expr, Expr::Function(function) if !aggregate(function));
         nested |= matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. });
         ControlFlow::<()>::Continue(())
+    });
+    functions |= select.from.iter().any(|from| {
+        let called = |factor: &TableFactor| {
+            matches!(factor, TableFactor::Table { args: Some(_), .. } | TableFactor::Function { .. })
+        };
+        called(&from.relation) || from.joins.iter().any(|join| called(&join.relation))
     });
     let one = matches!(&select.from[..], [from] if table_of(from).is_some());
     Some(Read {
@@ -125,23 +131,25 @@ fn read(query: &Query, statement: &Statement) -> Option<Read> {
 const AGGREGATES: &[&str] =
     &["count", "sum", "min", "max", "avg", "bool_or", "bool_and", "array_agg", "string_agg"];
 
+fn aggregate(function: &sqlparser::ast::Function) -> bool {
+    let name = function.name.0.last().map(|part| part.to_string().to_ascii_lowercase());
+    name.is_some_and(|name| AGGREGATES.contains(&name.as_str()))
+}
+
 fn aggregated(select: &Select) -> bool {
     let grouped = match &select.group_by {
         sqlparser::ast::GroupByExpr::Expressions(keys, _) => !keys.is_empty(),
         sqlparser::ast::GroupByExpr::All(_) => true,
     };
-    let aggregate = |item: &SelectItem| {
+    let aggregates = |item: &SelectItem| {
         let mut found = false;
         let _ = visit_expressions(item, |expr| {
-            if let Expr::Function(function) = expr {
-                let name = function.name.0.last().map(|part| part.to_string().to_ascii_lowercase());
-                found |= name.is_some_and(|name| AGGREGATES.contains(&name.as_str()));
-            }
+            found |= matches!(expr, Expr::Function(function) if aggregate(function));
             ControlFlow::<()>::Continue(())
         });
         found
     };
-    grouped || select.distinct.is_some() || select.projection.iter().any(aggregate)
+    grouped || select.distinct.is_some() || select.projection.iter().any(aggregates)
 }
 
 fn inserted(insert: &Insert) -> Option<Shape> {
@@ -215,9 +223,18 @@ fn parameter(expr: &Expr) -> bool {
 
 /// The query for many values of `key` at once: `key = ANY($1)`. A query with a LIMIT is asked for each value, by
 /// LATERAL, but for one that finds one row anyway, its key being `unique`; an aggregated one is grouped. `data_type` is
-/// that of the key's column.
-pub fn for_many(parsed: &Parsed, key: &str, data_type: &str, unique: bool) -> Option<String> {
+/// that of the key's column. With it comes the parameter that holds the keys now.
+pub fn for_many(parsed: &Parsed, key: &str, data_type: &str, unique: bool) -> Option<(String, String)> {
     let mut statement = parsed.statement.clone();
+    // What a window is counted over would be the rows of all keys.
+    let mut windows = false;
+    let _ = visit_expressions(&statement, |expr| {
+        windows |= matches!(expr, Expr::Function(function) if function.over.is_some());
+        ControlFlow::<()>::Continue(())
+    });
+    if windows {
+        return None;
+    }
     let Statement::Query(query) = &mut statement else { return None };
     let limited = !unique && (query.limit_clause.is_some() || query.fetch.is_some());
     let SetExpr::Select(select) = query.body.as_mut() else { return None };
@@ -230,14 +247,16 @@ pub fn for_many(parsed: &Parsed, key: &str, data_type: &str, unique: bool) -> Op
     }
     let mut turn = Turn { key, to: None, column: None, parameter: None };
     if limited && !aggregated {
-        turn.to = Some(Expr::CompoundIdentifier(vec![Ident::new("k"), Ident::new("key")]));
+        turn.to = Some(Expr::CompoundIdentifier(vec![Ident::new("wanted"), Ident::new("key")]));
     }
     let _ = select.selection.visit(&mut turn);
     let (column, parameter) = (turn.column?, turn.parameter?);
     if limited && !aggregated {
-        return Some(format!(
-            "SELECT t.* FROM unnest({parameter}::{data_type}[]) AS k(key) CROSS JOIN LATERAL ({statement}) AS t"
-        ));
+        let sql = format!(
+            "SELECT wanted.key, t.* FROM unnest({parameter}::{data_type}[]) AS wanted(key) CROSS JOIN LATERAL \
+             ({statement}) AS t"
+        );
+        return Some((sql, parameter.to_string()));
     }
     (query.limit_clause, query.fetch) = (None, None);
     let shown = |item: &SelectItem| match item {
@@ -247,12 +266,13 @@ pub fn for_many(parsed: &Parsed, key: &str, data_type: &str, unique: bool) -> Op
     };
     // Which of the rows belongs to which key the caller has to see.
     if aggregated || !select.projection.iter().any(shown) {
-        select.projection.insert(0, SelectItem::UnnamedExpr(column.clone()));
+        // Behind the others, to which ORDER BY may refer by number.
+        select.projection.push(SelectItem::UnnamedExpr(column.clone()));
     }
     if aggregated {
         select.group_by = sqlparser::ast::GroupByExpr::Expressions(vec![column], Vec::new());
     }
-    Some(statement.to_string())
+    Some((statement.to_string(), parameter.to_string()))
 }
 
 /// Turns the first test of the key.
@@ -313,12 +333,22 @@ pub fn of_rows(parsed: &Parsed, rows: usize) -> Option<String> {
     let Statement::Insert(insert) = &mut statement else { return None };
     let SetExpr::Values(values) = insert.source.as_mut()?.body.as_mut() else { return None };
     let [row] = &values.rows[..] else { return None };
-    let (row, mut most) = (row.clone(), 0);
+    let (row, mut most, mut inside) = (row.clone(), 0, 0);
     for value in row.content.iter() {
         let _ = visit_expressions(value, |expr| {
             most = most.max(number_of(expr).unwrap_or(0));
+            inside += usize::from(number_of(expr).is_some());
             ControlFlow::<()>::Continue(())
         });
+    }
+    let mut all = 0;
+    let _ = visit_expressions(&parsed.statement, |expr| {
+        all += usize::from(number_of(expr).is_some());
+        ControlFlow::<()>::Continue(())
+    });
+    // A parameter behind VALUES would be one of another row's.
+    if all != inside {
+        return None;
     }
     for further in 1..rows {
         let mut next = row.clone();
@@ -409,7 +439,9 @@ mod tests {
     #[test]
     fn one_statement_asks_for_many_keys() {
         let many = |sql: &str, key: &str| {
-            for_many(&Parsed::read(sql).expect("plain SQL"), key, "integer", key == "id")
+            let many = for_many(&Parsed::read(sql).expect("plain SQL"), key, "integer", key == "id")?;
+            assert_eq!(many.1, "$1");
+            Some(many.0)
         };
         assert_eq!(
             many("SELECT * FROM books WHERE id = $1 LIMIT $2", "id").as_deref(),
@@ -421,20 +453,21 @@ mod tests {
         );
         assert_eq!(
             many("SELECT title FROM books WHERE author_id = ($1)::int", "author_id").as_deref(),
-            Some("SELECT author_id, title FROM books WHERE author_id = ANY($1)")
+            Some("SELECT title, author_id FROM books WHERE author_id = ANY($1)")
         );
         assert_eq!(
             many("SELECT count(*) FROM books WHERE author_id = $1", "author_id").as_deref(),
-            Some("SELECT author_id, count(*) FROM books WHERE author_id = ANY($1) GROUP BY author_id")
+            Some("SELECT count(*), author_id FROM books WHERE author_id = ANY($1) GROUP BY author_id")
         );
         assert_eq!(
             many("SELECT * FROM books WHERE author_id = $1 ORDER BY at DESC LIMIT 3", "author_id").as_deref(),
             Some(
-                "SELECT t.* FROM unnest($1::integer[]) AS k(key) CROSS JOIN LATERAL (SELECT * FROM books WHERE \
-                 author_id = k.key ORDER BY at DESC LIMIT 3) AS t"
+                "SELECT wanted.key, t.* FROM unnest($1::integer[]) AS wanted(key) CROSS JOIN LATERAL (SELECT * FROM \
+                 books WHERE author_id = wanted.key ORDER BY at DESC LIMIT 3) AS t"
             )
         );
         assert_eq!(many("SELECT * FROM books WHERE a > $1", "a"), None);
+        assert_eq!(many("SELECT row_number() OVER (ORDER BY id) FROM books WHERE a = $1", "a"), None);
     }
 
     #[test]
@@ -445,5 +478,7 @@ mod tests {
             Some("INSERT INTO t (a, b) VALUES ($1, lower($2)), ($3, lower($4)) ON CONFLICT DO NOTHING")
         );
         assert_eq!(rows("INSERT INTO t VALUES (1)"), None);
+        assert_eq!(rows("INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET b = $2"), None);
+        assert_eq!(rows("INSERT INTO t (a) VALUES ($1) RETURNING a + $2"), None);
     }
 }

@@ -39,7 +39,8 @@ pub struct Ranked {
     pub counters: Counters,
     /// Calls and execution time before the window began, of entries that were there then.
     pub earlier: (f64, f64),
-    /// Over the life of its entries.
+    /// Milliseconds per call over the life of its entries, as the following are.
+    pub lifetime_mean_ms: f64,
     pub max_ms: f64,
     pub min_ms: f64,
     pub deviation_ms: f64,
@@ -120,6 +121,7 @@ pub fn rank(window: &Window, by: By) -> Ranking {
                 query_ids: Vec::new(),
                 counters: zero,
                 earlier: (0.0, 0.0),
+                lifetime_mean_ms: 0.0,
                 max_ms: 0.0,
                 min_ms: f64::INFINITY,
                 deviation_ms: 0.0,
@@ -151,6 +153,7 @@ pub fn rank(window: &Window, by: By) -> Ranking {
     }
     for ((statement, squares), (calls, total)) in ranking.statements.iter_mut().zip(squares).zip(lives) {
         let mean = total / calls.max(1.0);
+        statement.lifetime_mean_ms = mean;
         statement.deviation_ms = (squares / calls.max(1.0) - mean.powi(2)).max(0.0).sqrt();
     }
     let timed = ranking.statements.iter().any(|s| s.counters.read_ms + s.counters.write_ms > 0.0);
@@ -179,7 +182,8 @@ impl Ranked {
             By::Temp => c.temp_read + c.temp_written,
             By::Wal => c.wal_bytes.unwrap_or(0.0),
             By::Planning => c.planning_ms.unwrap_or(0.0),
-            By::Variation => self.deviation_ms / c.mean_ms().filter(|m| *m > 0.0).unwrap_or(f64::INFINITY),
+            By::Variation if self.lifetime_mean_ms > 0.0 => self.deviation_ms / self.lifetime_mean_ms,
+            By::Variation => 0.0,
         }
     }
 }

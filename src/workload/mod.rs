@@ -155,7 +155,7 @@ pub struct UniqueKey {
     pub schema: String,
     pub table: String,
     pub column: String,
-    /// Its type without a modifier, such as `character varying`.
+    /// Its type, such as `character(3)`.
     pub data_type: String,
 }
 
@@ -165,7 +165,7 @@ pub struct ForeignKey {
     pub schema: String,
     pub table: String,
     pub column: String,
-    /// Its type without a modifier, such as `character varying`.
+    /// Its type, such as `character(3)`.
     pub data_type: String,
     pub to_schema: String,
     pub to_table: String,

@@ -47,7 +47,7 @@ pub fn window<'a>(before: Option<&Reading>, after: &'a Reading) -> Window<'a> {
         let deltas = after.entries.iter().map(|entry| whole(entry, false)).collect();
         return Window {
             deltas,
-            seconds: source.reset.map(|reset| source.at - reset),
+            seconds: since(after).map(|since| source.at - since),
             evictions: source.evictions,
             ..Window::default()
         };
@@ -69,9 +69,10 @@ pub fn window<'a>(before: Option<&Reading>, after: &'a Reading) -> Window<'a> {
         let delta = match earlier.get(&key(entry)).filter(|_| !reset) {
             None => whole(entry, reset),
             Some(then) => {
+                // A number that went through a file may come back a last digit off.
                 let anew = entry.counters.calls < then.counters.calls
-                    || entry.counters.total_ms < then.counters.total_ms
-                    || matches!((entry.since, then.since), (Some(now), Some(then)) if now > then);
+                    || entry.counters.total_ms < then.counters.total_ms * (1.0 - 1e-9) - 1e-6
+                    || matches!((entry.since, then.since), (Some(now), Some(then)) if now > then + 1e-3);
                 match anew {
                     true => whole(entry, true),
                     false => Delta {
@@ -97,6 +98,15 @@ pub fn window<'a>(before: Option<&Reading>, after: &'a Reading) -> Window<'a> {
         },
         reset,
         restarted: source.started > before.source.started + 1.0,
+    }
+}
+
+/// When counting began. A reset of one database alone shows in its entries only, and in those from 1.11 on.
+fn since(reading: &Reading) -> Option<f64> {
+    let oldest = reading.entries.iter().map(|e| e.since).reduce(|a, b| Some(a?.min(b?))).flatten();
+    match (reading.source.reset, oldest) {
+        (Some(reset), Some(oldest)) => Some(reset.max(oldest)),
+        (reset, _) => reset,
     }
 }
 
@@ -143,6 +153,13 @@ mod tests {
         let window = window(Some(&before), &after);
         assert_eq!(calls(&window), [(5.0, false), (2.0, false)]);
         assert_eq!((window.seconds, window.evictions, window.reset), (Some(60.0), Some(2), false));
+    }
+
+    #[test]
+    fn a_last_digit_is_no_reset() {
+        let before = reading(100.0, Some(5.0), 0, &[(1, 10.0, 29.811771999999999)]);
+        let after = reading(160.0, Some(5.0), 0, &[(1, 10.0, 29.811771999999998)]);
+        assert_eq!(calls(&window(Some(&before), &after)), []);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 SELECT pg_catalog.json_build_object(
   'unique', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('schema', n.nspname, 'table', c.relname,
-      'column', a.attname, 'data_type', pg_catalog.format_type(a.atttypid, NULL))
+      'column', a.attname, 'data_type', pg_catalog.format_type(a.atttypid, a.atttypmod))
       ORDER BY n.nspname, c.relname, a.attname), '[]')
     FROM (SELECT DISTINCT indrelid, indkey[0] AS attnum FROM pg_catalog.pg_index
       WHERE indisunique AND indnkeyatts = 1 AND indisvalid AND indpred IS NULL AND indexprs IS NULL) i
@@ -9,7 +9,7 @@ SELECT pg_catalog.json_build_object(
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.attnum),
   'foreign', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('schema', n.nspname, 'table', c.relname,
-      'column', a.attname, 'data_type', pg_catalog.format_type(a.atttypid, NULL),
+      'column', a.attname, 'data_type', pg_catalog.format_type(a.atttypid, a.atttypmod),
       'to_schema', tn.nspname, 'to_table', t.relname, 'to_column', ta.attname)
       ORDER BY n.nspname, c.relname, k.conname), '[]')
     FROM pg_catalog.pg_constraint k
