@@ -85,6 +85,12 @@ pub struct Origin {
     pub line: Option<usize>,
 }
 
+impl Origin {
+    /// The counters of a server: no file and no line.
+    pub const PG_STAT_STATEMENTS: Origin =
+        Origin { kind: OriginKind::PgStatStatements, path: None, line: None };
+}
+
 /// The kinds of source a statement can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

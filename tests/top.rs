@@ -131,6 +131,9 @@ fn leading_statements_are_explained_and_their_remedies_are_theirs() {
         let rules: Vec<&str> =
             findings.iter().filter(|f| f["statement"] == "s1").filter_map(|f| f["rule"].as_str()).collect();
         assert!(rules.contains(&"n-plus-one") && rules.contains(&"seq-scan-discards-rows"), "{rules:?}");
+        // An estimate weighs as much as its statement does.
+        let weight = "of the window's time, at most";
+        assert!(findings.iter().any(|f| f["evidence"].to_string().contains(weight)), "{findings:#?}");
         let proposals = report["proposals"].as_array().expect("proposals");
         let applied: Vec<&str> = proposals.iter().filter_map(|p| p["apply"][0].as_str()).collect();
         assert!(
@@ -179,7 +182,7 @@ fn windows_are_between_two_readings() {
         let diff = report(&pgproof(&["top", "--diff", &old, &new, "--format", "json"]));
         assert_eq!(statement(&diff, "FROM books").expect("it was called")["stats"]["calls"], 7.0);
         let (code, text) = failure(&pgproof(&["top", "--diff", &new, &old]));
-        assert!(code == Some(2) && text.contains("older one first"), "{text}");
+        assert!(code == Some(2) && text.contains("name the older one first"), "{text}");
         let other = server_with(major, &[COUNTING]).database();
         other.execute("CREATE EXTENSION pg_stat_statements");
         let (code, text) = failure(&top(&other.url, &["--since", &old]));

@@ -3,7 +3,7 @@
 //! Refuses to try anything: no change of a whole database is timed by one statement.
 
 use super::judged;
-use crate::capture::KnownPlans;
+use crate::capture::{KnownPlan, KnownPlans};
 use crate::catalog::snapshot::Snapshot;
 use crate::context::CatalogContext;
 use crate::finding::Remedy;
@@ -62,13 +62,10 @@ pub(super) fn examine(
     report.clean.extend(checked.clean.into_iter().map(str::to_owned));
     let skipped = |(rule, needs): (&str, String)| Skipped { rule: rule.to_owned(), needs };
     report.skipped.extend(checked.not_judged.into_iter().map(skipped));
-    let users = known.map(users);
+    let known = known.map(Known::of);
     for mut proposal in proposals {
-        if let (Change::DropIndex { schema, name }, Some(known), Some(users)) =
-            (&proposal.change, known, &users)
-        {
-            let parts = parts(snapshot, schema, name);
-            proposal.remarks.push(used_by(known, users, &parts));
+        if let (Change::DropIndex { schema, name }, Some(known)) = (&proposal.change, &known) {
+            proposal.remarks.push(known.users(&parts(snapshot, schema, name)));
         }
         let why = why_not_tried(&proposal);
         let mut one = judged(proposal, None);
@@ -77,16 +74,12 @@ pub(super) fn examine(
     }
 }
 
-/// The statements that are planned with an index, by the index's name.
-fn users(known: &KnownPlans) -> HashMap<String, Vec<usize>> {
-    let mut users: HashMap<String, Vec<usize>> = HashMap::new();
-    for (at, one) in known.planned.iter().enumerate() {
-        let plans = read_json(one.plan.get()).unwrap_or_default();
-        let indexes: BTreeSet<String> =
-            plans.iter().flat_map(|plan| &plan.nodes).filter_map(|node| node.detail.index.clone()).collect();
-        indexes.into_iter().for_each(|index| users.entry(index).or_default().push(at));
-    }
-    users
+/// The statements whose plans are known, and which indexes these use.
+struct Known<'a> {
+    planned: Vec<&'a KnownPlan>,
+    /// Places in `planned`, by an index's name.
+    by_index: HashMap<String, Vec<usize>>,
+    unplanned: usize,
 }
 
 /// The names of an index and, where it is partitioned, of its parts.
@@ -96,28 +89,48 @@ fn parts(snapshot: &Snapshot, schema: &str, name: &str) -> Vec<String> {
     std::iter::once(name.to_owned()).chain(children.map(|child| child.name.clone())).collect()
 }
 
-/// What the known statements say of an index that is to go. Statements are shown so far that they can be told apart.
-fn used_by(known: &KnownPlans, users: &HashMap<String, Vec<usize>>, parts: &[String]) -> String {
-    const WIDTH: usize = 80;
-    let mut by: Vec<usize> = parts.iter().filter_map(|name| users.get(name)).flatten().copied().collect();
-    by.sort_unstable();
-    by.dedup();
-    by.sort_by(|a, b| known.planned[*b].calls.total_cmp(&known.planned[*a].calls));
-    let all = counted(known.planned.len() as f64, "known statement");
-    let rest = match known.unplanned {
-        0 => String::new(),
-        n => format!(", {n} more could not be planned"),
-    };
-    match by.first() {
-        None => format!("checked: of {all} on these tables none is planned with it{rest}"),
-        Some(first) => format!(
-            "of {all} on these tables {} planned with it, such as: {}{rest}",
-            match by.len() {
-                1 => "1 is".to_owned(),
-                n => format!("{n} are"),
-            },
-            brief(&known.planned[*first].text, WIDTH)
-        ),
+impl<'a> Known<'a> {
+    /// A plan that cannot be read says nothing of any index: it counts with those that could not be made.
+    fn of(plans: &'a KnownPlans) -> Self {
+        let mut known = Known { planned: Vec::new(), by_index: HashMap::new(), unplanned: plans.unplanned };
+        for one in &plans.planned {
+            let Ok(read) = read_json(one.plan.get()) else {
+                known.unplanned += 1;
+                continue;
+            };
+            let nodes = read.iter().flat_map(|plan| &plan.nodes);
+            let indexes: BTreeSet<String> = nodes.filter_map(|node| node.detail.index.clone()).collect();
+            for index in indexes {
+                known.by_index.entry(index).or_default().push(known.planned.len());
+            }
+            known.planned.push(one);
+        }
+        known
+    }
+
+    /// What they say of an index that is to go, by its name and those of its parts.
+    fn users(&self, parts: &[String]) -> String {
+        /// Characters of a statement that are shown.
+        const WIDTH: usize = 80;
+        let by: BTreeSet<usize> =
+            parts.iter().filter_map(|name| self.by_index.get(name)).flatten().copied().collect();
+        let most = by.iter().max_by(|a, b| self.planned[**a].calls.total_cmp(&self.planned[**b].calls));
+        let all = counted(self.planned.len() as f64, "known statement");
+        let rest = match self.unplanned {
+            0 => String::new(),
+            n => format!(", {n} more could not be planned"),
+        };
+        match most {
+            None => format!("checked: of {all} on these tables none is planned with it{rest}"),
+            Some(most) => format!(
+                "of {all} on these tables {} planned with it, such as: {}{rest}",
+                match by.len() {
+                    1 => "1 is".to_owned(),
+                    n => format!("{n} are"),
+                },
+                brief(&self.planned[*most].text, WIDTH)
+            ),
+        }
     }
 }
 

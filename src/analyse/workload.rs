@@ -2,12 +2,11 @@
 //!
 //! Refuses to tell a statement twice: a finding about one that is not among the leading ones adds it behind them.
 
-use super::Report;
-use crate::capture::{Origin, OriginKind};
+use super::{Report, judged};
+use crate::capture::Origin;
 use crate::context::WorkloadContext;
 use crate::finding::{Confidence, Evidence, Remedy, Severity};
 use crate::proposals::in_other_words;
-use crate::prove::{Method, Outcome, Verdict};
 use crate::report::{Judged, Statement, Workload};
 use crate::rules::{self, Config, ERROR_MS, ERROR_SHARE, WARNING_MS, WARNING_SHARE};
 use crate::sql::shape::{Shape, shape};
@@ -52,7 +51,9 @@ pub(super) fn examine(report: &mut Report, observed: &Observed, config: &Config)
                 Some(None) => "the server planned it; only the application that asks can time it",
                 None => "not planned by the server; only the application that asks can time it",
             };
-            Some(untried(proposal, reason))
+            let mut one = judged(proposal, None);
+            one.verdict.reason = Some(reason.to_owned());
+            Some(one)
         });
         report.proposals.extend(judged.collect::<Vec<Judged>>());
         report.findings.push(finding);
@@ -107,23 +108,9 @@ fn untold(counted: &Ranked) -> Statement {
         title: None,
         fingerprint: counted.fingerprint,
         text,
-        origin: Origin { kind: OriginKind::PgStatStatements, path: None, line: None },
+        origin: Origin::PG_STAT_STATEMENTS,
         counted: Some(counted.clone()),
         plans: Vec::new(),
         notes: Vec::new(),
     }
-}
-
-/// A proposal that no trial can time.
-fn untried(proposal: crate::proposals::Proposal, reason: &str) -> Judged {
-    let verdict = Verdict {
-        outcome: Outcome::NotTried,
-        method: Method::None,
-        before: Vec::new(),
-        after: Vec::new(),
-        speedup: None,
-        build_ms: None,
-        reason: Some(reason.to_owned()),
-    };
-    Judged { proposal, verdict, cost: None, size_bytes: None, plan_after: None, kept: false }
 }

@@ -12,7 +12,7 @@ use crate::postgres::pooler::settings_stay;
 use crate::postgres::{ConnectOptions, Environment, Guards, Interrupt, Server};
 use crate::render;
 use crate::report::Sight;
-use crate::sql::ident::quote;
+use crate::sql::ident::{literal, quote};
 use crate::units::Millis;
 use crate::words::{counted, duration};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -180,13 +180,7 @@ fn statements(seen: &Seen, counting: Option<Result<()>>) -> Result<Sight> {
     let without: &[&str] =
         &["top", "n-plus-one", "chatty-writes", "identical-repeats", "statement-dominates"];
     let loaded = seen.settings.contains_key("pg_stat_statements.max");
-    let preload = seen.settings.get("shared_preload_libraries").map(String::as_str).unwrap_or_default();
-    let libraries = match preload {
-        "" => "pg_stat_statements".to_owned(),
-        others if others.contains("pg_stat_statements") => others.to_owned(),
-        others => format!("{others}, pg_stat_statements"),
-    };
-    let load = format!("ALTER SYSTEM SET shared_preload_libraries = '{libraries}', and restart the server");
+    let load = load(seen.settings.get("shared_preload_libraries").map(String::as_str));
     let Some(installed) = seen.installed.get("pg_stat_statements") else {
         return Ok(match (seen.available.get("pg_stat_statements"), loaded) {
             (None, _) => bad(
@@ -240,6 +234,25 @@ fn statements(seen: &Seen, counting: Option<Result<()>>) -> Result<Sight> {
     Ok(good(name, place))
 }
 
+/// What loads the library. `libraries` is what is loaded now: `None` where this role may not see it, so that a new list
+/// would drop what is there. The server takes each item of the list as a text of its own.
+fn load(libraries: Option<&str>) -> String {
+    const OURS: &str = "pg_stat_statements";
+    let Some(libraries) = libraries else {
+        return format!(
+            "add {OURS} to shared_preload_libraries, which this role may not see, and restart the server"
+        );
+    };
+    let there =
+        libraries.split(',').map(|item| item.trim().trim_matches('"')).filter(|item| !item.is_empty());
+    let mut all: Vec<&str> = there.collect();
+    if !all.contains(&OURS) {
+        all.push(OURS);
+    }
+    let list: Vec<String> = all.into_iter().map(literal).collect();
+    format!("ALTER SYSTEM SET shared_preload_libraries = {}, and restart the server", list.join(", "))
+}
+
 fn io(seen: &Seen) -> Sight {
     match seen.settings.get("track_io_timing").map(String::as_str) {
         Some("on") => good("I/O timing", "on".to_owned()),
@@ -289,5 +302,24 @@ fn hypopg(seen: &Seen) -> Sight {
             Some("install the package of HypoPG, then CREATE EXTENSION hypopg".to_owned()),
             without,
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_loaded_already_stays_loaded() {
+        let set = |list: &str| {
+            format!("ALTER SYSTEM SET shared_preload_libraries = {list}, and restart the server")
+        };
+        assert_eq!(load(Some("")), set("'pg_stat_statements'"));
+        assert_eq!(
+            load(Some("auto_explain, \"my lib\"")),
+            set("'auto_explain', 'my lib', 'pg_stat_statements'")
+        );
+        assert_eq!(load(Some("pg_stat_statements")), set("'pg_stat_statements'"));
+        assert!(!load(None).contains("ALTER SYSTEM"), "a list that we cannot see must not be replaced");
     }
 }

@@ -341,8 +341,8 @@ pub async fn clean_up(
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) => {
                 let why: Vec<String> = error.causes();
-                let advice = error.advice().unwrap_or_default();
-                lines.push(format!("{error}: {}; {advice}", why.join(": ")));
+                let advice = error.advice().map_or(String::new(), |advice| format!("; {advice}"));
+                lines.push(format!("{error}: {}{advice}", why.join(": ")));
             }
         }
     }

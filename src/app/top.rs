@@ -6,7 +6,7 @@ use super::explain::{load, save};
 use super::progress::Progress;
 use super::{input, observe, output, prove, settings, verdict};
 use crate::analyse::analyse;
-use crate::capture::{Capture, Gap, Origin, OriginKind, Statement};
+use crate::capture::{Capture, Gap, Origin, Statement};
 use crate::cli::{Common, Explain, Top};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::explain::{Explained, explain_generic};
@@ -40,12 +40,7 @@ pub async fn run(args: &Top, common: &Common) -> Result<u8> {
 /// Two saved readings, without a server.
 fn of_files(old: &Path, new: &Path, args: &Top, config: &Config) -> Result<Capture> {
     let (before, after) = (saved(old)?, saved(new)?);
-    if before.source.at >= after.source.at {
-        return Err(Error::new(Kind::Usage, "compare two readings")
-            .because(format!("{} is not older than {}", old.display(), new.display()))
-            .help("name the older one first: --diff OLD NEW"));
-    }
-    same_place(&before, &after, old)?;
+    comparable(&before, &after, old)?;
     let mut capture = Capture::new(None);
     capture.today = config.today.clone();
     let observed = Observed {
@@ -62,30 +57,31 @@ fn of_files(old: &Path, new: &Path, args: &Top, config: &Config) -> Result<Captu
     Ok(capture)
 }
 
-fn same_place(before: &Reading, after: &Reading, path: &Path) -> Result<()> {
-    let (then, now) = (&before.source.database, &after.source.database);
-    let major = |reading: &Reading| reading.source.server.split('.').next().map(str::to_owned);
-    if then == now && major(before) != major(after) {
-        return Err(Error::new(Kind::Usage, "compare two readings")
-            .because(format!(
-                "{} is of PostgreSQL {}, the other one of {}: they number statements differently",
-                path.display(),
-                before.source.server,
-                after.source.server
-            ))
-            .help("name readings of one server"));
-    }
-    if then == now && before.source.at >= after.source.at {
-        return Err(Error::new(Kind::Usage, "compare two readings")
-            .because(format!("{} is not older than the other one", path.display()))
-            .help("name the older one first"));
-    }
-    if then == now {
+/// Whether the one can be subtracted from the other.
+fn comparable(before: &Reading, after: &Reading, path: &Path) -> Result<()> {
+    let (then, now) = (&before.source, &after.source);
+    // `15.18` is of 15.
+    let major = |server: &str| server.split('.').next().map(str::to_owned);
+    let name = path.display();
+    let (why, help) = if then.database != now.database {
+        (
+            format!("{name} is of the database {}, the other one of {}", then.database, now.database),
+            "name readings of one database",
+        )
+    } else if major(&then.server) != major(&now.server) {
+        (
+            format!(
+                "{name} is of PostgreSQL {}, the other one of {}: they number statements differently",
+                then.server, now.server
+            ),
+            "name readings of one server",
+        )
+    } else if then.at >= now.at {
+        (format!("{name} is not older than the other one"), "name the older one first: --diff OLD NEW")
+    } else {
         return Ok(());
-    }
-    Err(Error::new(Kind::Usage, "compare two readings")
-        .because(format!("{} is of the database {then}, the other one of {now}", path.display()))
-        .help("name readings of one database"))
+    };
+    Err(Error::new(Kind::Usage, "compare two readings").because(why).help(help))
 }
 
 /// Asks the server: the readings, then the plans of what leads.
@@ -114,7 +110,7 @@ async fn observe(args: &Top, common: &Common, config: &Config) -> Result<(Captur
     capture.today = config.today.clone();
     let (after, keys) = reading(&server, &explained, Some(&mut capture)).await?;
     if let (Some(before), Some(path)) = (&before, &args.since) {
-        same_place(before, &after, path)?;
+        comparable(before, &after, path)?;
     }
     if let Some(path) = &args.save {
         keep(&after, path)?;
@@ -244,7 +240,7 @@ fn source(statement: &Ranked) -> Option<input::Source> {
     let offset = read.offset;
     Some(input::Source {
         statement: read,
-        origin: origin(),
+        origin: Origin::PG_STAT_STATEMENTS,
         name: "pg_stat_statements".to_owned(),
         whole: text.as_str().into(),
         offset,
@@ -252,13 +248,9 @@ fn source(statement: &Ranked) -> Option<input::Source> {
     })
 }
 
-fn origin() -> Origin {
-    Origin { kind: OriginKind::PgStatStatements, path: None, line: None }
-}
-
 fn unexplained(statement: &Ranked) -> Statement {
     let text = statement.text.clone().unwrap_or_default();
-    Statement { text, origin: origin(), runs: Vec::new(), comments: Vec::new() }
+    Statement { text, origin: Origin::PG_STAT_STATEMENTS, runs: Vec::new(), comments: Vec::new() }
 }
 
 /// The flags of `explain` that say the same.

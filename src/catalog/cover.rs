@@ -42,7 +42,7 @@ impl Snapshot {
         if !comparable || !cover.usable() || !index.usable() {
             return None;
         }
-        let (ours, theirs) = (self.keys(index), self.keys(cover));
+        let (ours, theirs) = (self.keys(index)?, self.keys(cover)?);
         let same_length = ours.len() == theirs.len();
         let ordered = index.method == "btree";
         let enough = if ordered { ours.len() <= theirs.len() } else { same_length };
@@ -50,6 +50,9 @@ impl Snapshot {
             Key { target: b.target, ..*a } == *b && (a.target.is_none() || a.target == b.target)
         };
         if ours.is_empty() || !enough || !ours.iter().zip(&theirs).all(same) {
+            return None;
+        }
+        if index.orders.len() < ours.len() || cover.orders.len() < ours.len() {
             return None;
         }
         let flipped = |flip: i16| {
@@ -90,19 +93,20 @@ impl Snapshot {
         })
     }
 
-    fn keys<'a>(&self, index: &'a TableIndex) -> Vec<Key<'a>> {
+    /// `None` where a part of a key is not known: two unknown parts are not the same.
+    fn keys<'a>(&self, index: &'a TableIndex) -> Option<Vec<Key<'a>>> {
         let mut expressions = index.expressions.iter();
         let keys = index.columns.iter().take(index.key_count).enumerate().map(|(at, &column)| {
             let number = at as i16 + 1;
-            let class = index.classes.get(at).copied().unwrap_or_default();
-            Key {
+            let class = *index.classes.get(at)?;
+            Some(Key {
                 column,
-                expression: if column == 0 { expressions.next().map(String::as_str) } else { None },
+                expression: if column == 0 { Some(expressions.next()?.as_str()) } else { None },
                 class: self.classes.get(&class).map_or([class; 3], |c| [c.family, c.input, c.key]),
                 options: index.class_options.get(&number).map(String::as_str),
-                collation: index.collations.get(at).copied().unwrap_or_default(),
+                collation: *index.collations.get(at)?,
                 target: index.targets.get(&number).copied(),
-            }
+            })
         });
         keys.collect()
     }

@@ -2,7 +2,10 @@
 //!
 //! Refuses to say why an index cannot search it: that is each rule's own.
 
-use super::support::{TableScan, by_table, own_cost_share, planned_processes, rescanning_loop};
+use super::support::{
+    MIN_COST_SHARE, MIN_REMOVED_SHARE, MIN_ROWS, TableScan, by_table, own_cost_share, planned_processes,
+    rescanning_loop, rounded,
+};
 use super::{Spec, Threshold, Tuning};
 use crate::catalog::{Index, Relation};
 use crate::context::PlanContext;
@@ -16,26 +19,7 @@ use crate::units::Millis;
 use crate::words::{counted, duration, percent};
 
 /// As `seq-scan-discards-rows` has them: what is lost is the same, whoever is to blame.
-pub(super) const THRESHOLDS: &[Threshold] = &[
-    Threshold {
-        name: "min-removed-share",
-        default: 0.9,
-        unit: "of rows read",
-        why: "an index scan reads pages in random order: below nine in ten discarded it seldom wins",
-    },
-    Threshold {
-        name: "min-rows",
-        default: 10_000.0,
-        unit: "rows",
-        why: "smaller tables are read in about a millisecond",
-    },
-    Threshold {
-        name: "min-cost-share",
-        default: 0.3,
-        unit: "of plan cost",
-        why: "without ANALYZE only the planner's cost ranks nodes",
-    },
-];
+pub(super) const THRESHOLDS: &[Threshold] = &[MIN_REMOVED_SHARE, MIN_ROWS, MIN_COST_SHARE];
 
 const SCANS: &[&str] = &["Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan"];
 
@@ -129,12 +113,6 @@ impl Discarding<'_> {
         }
         found
     }
-}
-
-/// Rows of several processes are sums of rounded averages: the last digits mean nothing.
-fn rounded(rows: f64) -> f64 {
-    let unit = 10_f64.powf((rows.max(1.0).log10().floor() - 3.0).max(0.0));
-    (rows / unit).round() * unit
 }
 
 /// A test that keeps an index from being used.

@@ -2,7 +2,10 @@
 //!
 //! Refuses to speak of scans that a nested loop repeats: `nested-loop-rescans` tells that story.
 
-use super::support::{TableScan, by_table, filter_help, own_cost_share, planned_processes, rescanning_loop};
+use super::support::{
+    MIN_COST_SHARE, MIN_REMOVED_SHARE, MIN_ROWS, TableScan, by_table, filter_help, own_cost_share, planned_processes,
+    rescanning_loop, rounded,
+};
 use super::{Check, Spec, Threshold, Tuning};
 use crate::context::{NEAR, PlanContext};
 use crate::finding::{Evidence, Finding, Remedy};
@@ -15,30 +18,15 @@ pub(super) const SPEC: Spec = Spec {
     name: "seq-scan-discards-rows",
     summary: "a sequential scan reads many rows and keeps few",
     thresholds: &[
-        Threshold {
-            name: "min-removed-share",
-            default: 0.9,
-            unit: "of rows read",
-            why: "an index scan reads pages in random order: below nine in ten discarded it seldom wins",
-        },
-        Threshold {
-            name: "min-rows",
-            default: 10_000.0,
-            unit: "rows",
-            why: "smaller tables are read in about a millisecond",
-        },
+        MIN_REMOVED_SHARE,
+        MIN_ROWS,
         Threshold {
             name: "max-probe-share",
             default: 0.01,
             unit: "of rows read",
             why: "joining by index costs one probe per row of the other side, about as much as scanning 100 rows",
         },
-        Threshold {
-            name: "min-cost-share",
-            default: 0.3,
-            unit: "of plan cost",
-            why: "without ANALYZE only the planner's cost ranks nodes",
-        },
+        MIN_COST_SHARE,
     ],
     page: include_str!("../../rules/seq-scan-discards-rows.md"),
     of_estimates: true,
@@ -88,8 +76,7 @@ fn filtered(ctx: &PlanContext, tuning: &Tuning, scan: &TableScan) -> Option<Find
 /// Rows of several processes are sums of rounded averages: the last digits mean nothing.
 fn total(node: &Node, rows: f64) -> f64 {
     let exact = node.ran().is_none_or(|ran| ran.loops <= 1.0);
-    let unit = 10_f64.powf((rows.max(1.0).log10().floor() - 3.0).max(0.0));
-    if exact { rows } else { (rows / unit).round() * unit }
+    if exact { rows } else { rounded(rows) }
 }
 
 /// An index on the filter's columns, unless the filter keeps every index from being used.

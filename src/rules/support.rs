@@ -2,7 +2,7 @@
 //!
 //! Refuses to decide anything.
 
-use super::Spec;
+use super::{Spec, Threshold};
 use crate::context::{NEAR, PlanContext};
 use crate::facts::NodeFacts;
 use crate::finding::{Confidence, Finding, Severity};
@@ -10,6 +10,32 @@ use crate::plan::{Node, Relationship};
 use crate::sql::condition::{Comparison, Condition, Operand, Test, condition};
 use crate::units::Millis;
 use std::collections::HashMap;
+
+// What is lost by reading rows to throw them away is the same, whoever is to blame.
+pub(super) const MIN_REMOVED_SHARE: Threshold = Threshold {
+    name: "min-removed-share",
+    default: 0.9,
+    unit: "of rows read",
+    why: "an index scan reads pages in random order: below nine in ten discarded it seldom wins",
+};
+pub(super) const MIN_ROWS: Threshold = Threshold {
+    name: "min-rows",
+    default: 10_000.0,
+    unit: "rows",
+    why: "smaller tables are read in about a millisecond",
+};
+pub(super) const MIN_COST_SHARE: Threshold = Threshold {
+    name: "min-cost-share",
+    default: 0.3,
+    unit: "of plan cost",
+    why: "without ANALYZE only the planner's cost ranks nodes",
+};
+
+/// A number of rows that is a sum of rounded averages, those of several processes: the last digits mean nothing.
+pub(super) fn rounded(rows: f64) -> f64 {
+    let unit = 10_f64.powf((rows.max(1.0).log10().floor() - 3.0).max(0.0));
+    (rows / unit).round() * unit
+}
 
 /// A finding of `spec` at `node` with its place filled in; the sentences and numbers are the rule's.
 pub(super) fn finding(spec: &Spec, ctx: &PlanContext, node: &Node) -> Finding {
