@@ -144,10 +144,9 @@ impl Cell<'_> {
             Clone => ("clone", QUERY),
             Setting => ("auto", "SELECT id FROM orders ORDER BY note"),
         };
-        // A phase that is met by its runs has to last until a busy machine gets there: more than a second. What ends by
-        // a limit of time runs to its end, and need not.
-        let long = matches!(self.phase, Before | Again) && !matches!(self.mishap, StatementTimeout | Locked);
-        let runs = if long { "400" } else { "30" };
+        // A phase that is met by its runs has to last until a busy machine gets there: more than a second.
+        let met = matches!(self.phase, Before | Again) && matches!(self.mishap, Interrupt | Kill | Terminate);
+        let runs = if met { "400" } else { "30" };
         let mut flags =
             vec!["explain", "--format", "json", sql, "--prove", mode, "--runs", runs, "--pool", "2"];
         if self.mode == Clone {
@@ -317,8 +316,9 @@ impl Cell<'_> {
     fn hold_marker(&self) -> Option<&'static str> {
         // Whoever locks the table must have it before the statement that waits for it.
         let waits = matches!(self.mishap, StatementTimeout | Locked);
-        // A server takes longer to crash than the runs take: on a busy machine the trial was over.
-        let held = waits || self.mishap == Crash;
+        // A server takes longer to crash than the runs take: on a busy machine the trial was over. A connection that is
+        // cut between two statements is not missed: the next one gets a new one.
+        let held = waits || matches!(self.mishap, Crash | Pull | PullForGood);
         match (self.mode, self.phase) {
             (_, Before) if held => Some("/* pgproof:trial before */ EXPLAIN"),
             (_, Again) if held => Some("/* pgproof:trial again */ EXPLAIN"),
