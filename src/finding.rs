@@ -73,6 +73,17 @@ pub struct Place {
     pub node: Option<usize>,
 }
 
+/// Lines of a file, counted from 1.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct Location {
+    /// As the user named it: relative to where pgproof was started, with `/` between its parts.
+    pub path: String,
+    pub line: usize,
+    pub end_line: usize,
+}
+
 impl Place {
     /// The database: what its catalog shows is no matter of one statement.
     pub const DATABASE: Place = Place { statement: None, run: None, node: None };
@@ -145,6 +156,8 @@ pub struct Finding {
     /// The rule's kebab-case name.
     pub rule: RuleName,
     pub at: Place,
+    /// Where in a file it stands, where that is not where its statement stands.
+    pub location: Option<Location>,
     /// Qualified name of the relation concerned.
     pub relation: Option<String>,
     pub index: Option<String>,

@@ -6,7 +6,7 @@ use crate::capture::{Gap, Mode, Origin};
 use crate::catalog::ServerInfo;
 use crate::compare::Comparison;
 use crate::facts::Facts;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Location, Severity};
 use crate::plan::Plan;
 use crate::proposals::Proposal;
 use crate::prove::{Outcome, Verdict};
@@ -147,6 +147,16 @@ impl Report {
             warnings: count(Severity::Warning),
             infos: count(Severity::Info),
         }
+    }
+
+    /// Where in a file a finding stands: its own place, else its statement's.
+    pub fn location(&self, finding: &Finding) -> Option<Location> {
+        finding.location.clone().or_else(|| {
+            let statement = self.statements.get(finding.at.statement?)?;
+            let (path, line) = statement.origin.path.clone().zip(statement.origin.line)?;
+            let lines = statement.text.lines().count().max(1);
+            Some(Location { path, line, end_line: line + lines - 1 })
+        })
     }
 
     /// The loudest severity, of findings and of suppressions to mend; `None` where nothing is said.

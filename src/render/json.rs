@@ -6,7 +6,7 @@ use super::json_comparison::JsonComparison;
 use super::json_suppressed::{JsonSuppressed, JsonSuppression};
 use super::json_workload::{JsonWorkload, Stats};
 use crate::capture::{Gap, Mode, Origin};
-use crate::finding::{Also, Confidence, Evidence, Severity, Stability};
+use crate::finding::{Also, Confidence, Evidence, Location, Severity, Stability};
 use crate::plan::{Buffers, Node};
 use crate::proposals::{Applicability, Change};
 use crate::prove::{Method, Outcome, Sample, median, percentile};
@@ -79,13 +79,6 @@ struct JsonStatement {
     stats: Option<Stats>,
     plans: Vec<JsonPlan>,
     notes: Vec<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct Location {
-    path: String,
-    line: usize,
-    end_line: usize,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -366,7 +359,6 @@ fn findings(report: &Report) -> Vec<JsonFinding> {
 
 fn finding(report: &Report, index: usize, proposals: Vec<String>) -> JsonFinding {
     let finding = &report.findings[index];
-    let place = finding.at.statement.map(|at| &report.statements[at]);
     JsonFinding {
         id: finding_id(index),
         rule: finding.rule.to_string(),
@@ -377,11 +369,7 @@ fn finding(report: &Report, index: usize, proposals: Vec<String>) -> JsonFinding
         node: finding.at.node,
         relation: finding.relation.clone(),
         index: finding.index.clone(),
-        location: place.and_then(|statement| {
-            let (path, line) = statement.origin.path.clone().zip(statement.origin.line)?;
-            let lines = statement.text.lines().count().max(1);
-            Some(Location { path, line, end_line: line + lines - 1 })
-        }),
+        location: report.location(finding),
         what: finding.what.clone(),
         why: finding.why.clone(),
         help: finding.help.clone(),

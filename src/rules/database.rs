@@ -59,6 +59,7 @@ pub(super) fn finding(spec: &Spec, table: Option<&Table>, index: Option<&TableIn
         why: String::new(),
         help: String::new(),
         evidence: Vec::new(),
+        location: None,
         also: Vec::new(),
         saves: None,
         share: 0.0,

@@ -50,6 +50,7 @@ pub(super) fn finding(spec: &Spec, ctx: &PlanContext, node: &Node) -> Finding {
         why: String::new(),
         help: String::new(),
         evidence: Vec::new(),
+        location: None,
         also: Vec::new(),
         saves: None,
         share: 0.0,

@@ -37,6 +37,7 @@ pub(super) fn finding(spec: &Spec, statement: usize, share: f64) -> Finding {
         why: String::new(),
         help: String::new(),
         evidence: Vec::new(),
+        location: None,
         also: Vec::new(),
         saves: None,
         share: share.min(1.0),

@@ -110,6 +110,7 @@ impl Team {
             why: self.why.fill(view),
             help: self.help.fill(view),
             evidence: Vec::new(),
+            location: None,
             also: Vec::new(),
             saves: None,
             share: 0.0,
