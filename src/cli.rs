@@ -38,6 +38,8 @@ pub enum Command {
     Top(Top),
     /// Judge a whole database: indexes nobody needs, keys without one, statistics, vacuum, limits that come near
     Health(Health),
+    /// Write the sizes, statistics and settings of a database to one portable file, without its rows
+    Pack(Pack),
     /// What this role on this server lets pgproof see, and leftovers of killed trials
     Doctor(Doctor),
     /// Start a throwaway server, load a sample shop, find its problems, prove the fixes
@@ -133,6 +135,8 @@ pub struct Explain {
     pub allow_writes: bool,
     #[command(flatten)]
     pub proof: Proof,
+    #[command(flatten)]
+    pub twin: Twin,
     /// Save everything observed to FILE
     #[arg(long, value_name = "FILE")]
     pub save_capture: Option<PathBuf>,
@@ -163,6 +167,33 @@ pub struct Proof {
     /// With --prove clone: a copy of the database that you give up to the trial
     #[arg(long, value_name = "URL", help_heading = "Proof")]
     pub clone_url: Option<String>,
+}
+
+/// A throwaway server that plans as production does.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Twin {
+    /// Plan on an empty twin of the database that FILE was taken from, which `pgproof pack` wrote
+    #[arg(long, value_name = "FILE", help_heading = "Twin", requires = "schema")]
+    pub pack: Option<PathBuf>,
+    /// The schema of the twin: what `pg_dump --schema-only` wrote, or a folder of such files
+    #[arg(long, value_name = "FILE", help_heading = "Twin", requires = "pack")]
+    pub schema: Vec<PathBuf>,
+    #[command(flatten)]
+    pub ground: Ground,
+}
+
+/// Where a throwaway server comes from.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Ground {
+    /// Where PostgreSQL comes from: a folder with initdb and postgres, or docker:IMAGE
+    #[arg(long, default_value = "auto", value_parser = source, value_name = "BIN_DIR|docker:IMAGE", help_heading = "Twin")]
+    pub postgres: scratch::Source,
+    /// Instead of starting a server, use this one, whose superuser we are; with --disposable
+    #[arg(long, value_name = "URL", help_heading = "Twin", requires = "disposable")]
+    pub server: Option<String>,
+    /// The server of --server is given up: databases are made and dropped, files are written
+    #[arg(long, help_heading = "Twin", requires = "server")]
+    pub disposable: bool,
 }
 
 #[derive(Args, Debug, Clone)]
@@ -276,6 +307,18 @@ pub struct Health {
     /// Analyse a saved capture instead of asking a server
     #[arg(long, value_name = "FILE", conflicts_with = "also")]
     pub capture: Option<PathBuf>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Pack {
+    /// Replace each value in the statistics by a made-up one of the same rank, so that no data of users leaves
+    #[arg(long)]
+    pub redact: bool,
+    /// With the N statements that took most time, as pg_stat_statements has them, constants left out
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "500", value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub statements: Option<u32>,
     #[command(flatten)]
     pub connection: Connection,
 }

@@ -3,10 +3,10 @@
 //! Refuses to lose anything: a statement that fails does not take the others' reports with it.
 
 use super::progress::Progress;
-use super::{input, observe, output, prove, settings, verdict};
+use super::{input, observe, output, prove, settings, twin, verdict};
 use crate::analyse::analyse;
 use crate::capture::{Capture, FORMAT, Gap};
-use crate::cli::{Common, Explain, Prove};
+use crate::cli::{Analyze, Common, Explain, Prove};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::{ConnectOptions, Environment, Interrupt, Server};
 use crate::rules::Config;
@@ -26,6 +26,9 @@ pub async fn run(args: &Explain, common: &Common) -> Result<u8> {
         return Ok(verdict(&report, common.fail_on));
     }
     let (sources, gaps) = input::read(args)?;
+    if let Some(pack) = &args.twin.pack {
+        return on_twin(args, pack, &sources, gaps, &config, common).await;
+    }
     let options = ConnectOptions::resolve(&args.connection.flags(), &Environment::of_process())?;
     let interrupt = Interrupt::on_signals()?;
     let progress = Progress::new(common.quiet);
@@ -37,17 +40,56 @@ pub async fn run(args: &Explain, common: &Common) -> Result<u8> {
         progress.announce(&format!("{} round trips after connecting", server.round_trips()));
     }
     drop(progress);
+    tell(capture, failure, args, &config, common)
+}
+
+/// Saves the capture where that is asked for, and reports it.
+fn tell(
+    capture: Capture,
+    failure: Option<Error>,
+    args: &Explain,
+    config: &Config,
+    common: &Common,
+) -> Result<u8> {
     if let Some(path) = &args.save_capture {
         save(&capture, path)?;
     }
     match failure {
         Some(error) if capture.statements.is_empty() => Err(error),
         failure => {
-            let report = analyse(&capture, &config)?;
+            let report = analyse(&capture, config)?;
             output::write(&report, common)?;
             failure.map_or_else(|| Ok(verdict(&report, common.fail_on)), Err)
         }
     }
+}
+
+/// The same on a twin: production's plans without production. Nothing is executed there, for there are no rows.
+async fn on_twin(
+    args: &Explain,
+    pack: &Path,
+    sources: &[input::Source],
+    gaps: Vec<Gap>,
+    config: &Config,
+    common: &Common,
+) -> Result<u8> {
+    if args.analyze == Analyze::Always {
+        return Err(Error::new(Kind::Usage, "execute the statements")
+            .because("a twin holds no rows to execute them on")
+            .help("leave --analyze out, or ask a server that has the rows"));
+    }
+    let args = Explain { analyze: Analyze::Never, ..args.clone() };
+    let interrupt = Interrupt::on_signals()?;
+    let progress = Progress::new(common.quiet);
+    progress.step("making a twin");
+    let (ground, server, more) = twin::of_flags(&args.twin, pack, &interrupt).await?;
+    let gaps = gaps.into_iter().chain(more).collect();
+    let observed = observe_all(&server, sources, gaps, &args, config, &interrupt, &progress).await;
+    drop(server);
+    let stopped = ground.stop().await;
+    drop(progress);
+    let (capture, failure) = observed?;
+    tell(capture, failure.or(stopped.err()), &args, config, common)
 }
 
 /// Observes every statement and tries what is proposed. Returns the capture and the first failure: what was observed

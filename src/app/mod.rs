@@ -11,12 +11,15 @@ mod input;
 mod known;
 mod observe;
 mod output;
+mod pack;
 mod plan;
 mod progress;
 mod prove;
 mod rule;
 mod rule_test;
+mod schema;
 mod top;
+mod twin;
 mod values;
 mod vary;
 
@@ -59,6 +62,7 @@ pub fn run(cli: Cli) -> Result<u8> {
     let common = &cli.common;
     match cli.command {
         Command::Explain(args) => runtime()?.block_on(explain::run(&args, common)),
+        Command::Pack(args) => runtime()?.block_on(pack::run(&args, common)),
         Command::Plan(args) => plan::run(&args, common),
         Command::Top(args) => runtime()?.block_on(top::run(&args, common)),
         Command::Health(args) => runtime()?.block_on(health::run(&args, common)),

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::{Plan, read_statement};
 use crate::postgres::explain::Explained;
 use crate::postgres::trial::{self, PlanNumbers, Setup};
+use crate::postgres::what_if::WhatIf;
 use crate::postgres::{ConnectOptions, Environment, Flags, Guards, Interrupt, Server, leftovers};
 use crate::proposals::{Change, Proposal};
 use crate::prove::{Experiment, Limits, Method, Step, Trial};
@@ -118,6 +119,8 @@ fn choose(args: &Args, info: &ServerInfo, capture: &Capture, tried: Tried<'_>) -
             "not tried again: the statement was executed with both plans already, once each".to_owned(),
         ),
         _ if setting => Choice::Try(Method::Setting),
+        _ if args.twin.pack.is_some() && index => Choice::Try(Method::Twin),
+        _ if args.twin.pack.is_some() => Choice::No("a twin holds no rows: it answers for indexes alone".to_owned()),
         _ if matches!(proposal.change, Change::Vacuum { .. }) => Choice::No(
             "a VACUUM cannot be taken back, so it is not tried: run it and explain the statement again"
                 .to_owned(),
@@ -195,7 +198,7 @@ async fn one(
 ) -> (Trial, Result<()>) {
     let statement = &capture.statements[statement_id];
     let run = &statement.runs[proposal.run];
-    let execute = run.mode == Mode::Analyzed && method != Method::Hypothetical;
+    let execute = run.mode == Mode::Analyzed && !matches!(method, Method::Hypothetical | Method::Twin);
     let known = known_indexes(capture);
     let rows = rows(capture, proposal);
     let blocks_writers = method == Method::Rollback && matches!(proposal.change, Change::CreateIndex(_));
@@ -220,7 +223,12 @@ async fn one(
             major: server.version().major(),
         },
         guards: setup_guards,
-        hypopg_schema: info.hypopg.as_ref().map(|h| h.schema.as_str()),
+        what_if: match method {
+            Method::Twin => Some(WhatIf::Twin),
+            _ => info.hypopg.as_ref().map(|h| WhatIf::Hypopg { schema: h.schema.clone() }),
+        }
+        .filter(|_| matches!(method, Method::Twin | Method::Hypothetical)),
+        size: proposal.size.map(|size| size.0),
         build_budget: args.proof.time_budget,
         max_block,
         read: &|raw| numbers(raw, &known, unseen),

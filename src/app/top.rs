@@ -256,6 +256,7 @@ fn unexplained(statement: &Ranked) -> Statement {
 /// The flags of `explain` that say the same.
 fn as_explain(args: &Top) -> Explain {
     Explain {
+        twin: crate::cli::Twin::default(),
         sql: None,
         file: Vec::new(),
         param: Vec::new(),

@@ -2,6 +2,8 @@
 //!
 //! Refuses to fail for a part that it may not see or that takes too long: that becomes a hole, with what it costs.
 
+pub use super::reader::Hole;
+use super::reader::Reader;
 use super::session::{Session, TextParam};
 use super::templates::Guards;
 use crate::catalog::snapshot::{
@@ -25,50 +27,6 @@ const DETAILS: &str = include_str!("queries/snapshot_details.sql");
 const SIZES: &str = include_str!("queries/snapshot_sizes.sql");
 const RIGHTS: &str = include_str!("queries/snapshot_rights.sql");
 const NODE: &str = include_str!("queries/snapshot_node.sql");
-
-/// A part that could not be read, and why.
-#[derive(Debug, Clone)]
-pub struct Hole {
-    pub what: String,
-    pub sqlstate: Option<String>,
-    /// Rules that say less because of it.
-    pub disables: Vec<String>,
-}
-
-/// A session in a guarded transaction, and what could not be read in it.
-struct Reader<'a> {
-    session: &'a mut Session,
-    guards: &'a Guards,
-    holes: Vec<Hole>,
-}
-
-impl Reader<'_> {
-    /// The rows of one question; where the server refuses, a hole, a new transaction, and no rows.
-    async fn part(
-        &mut self,
-        doing: &str,
-        sql: &str,
-        params: &[TextParam],
-        disables: &[&str],
-    ) -> Result<Option<Vec<Vec<Option<String>>>>> {
-        let error = match self.session.cells(doing, sql, params).await {
-            Ok(rows) => return Ok(Some(rows.collect())),
-            Err(error) => error,
-        };
-        if matches!(error.kind(), Kind::Connect | Kind::Interrupted) {
-            return Err(error);
-        }
-        let cause = error.causes().into_iter().next().map_or(String::new(), |cause| format!(": {cause}"));
-        self.holes.push(Hole {
-            what: format!("{error}{cause}"),
-            sqlstate: error.code().map(str::to_owned),
-            disables: disables.iter().map(|rule| (*rule).to_owned()).collect(),
-        });
-        self.session.rollback().await?;
-        self.session.begin(self.guards, &[]).await?;
-        Ok(None)
-    }
-}
 
 /// What the keys' question answers.
 #[derive(Deserialize)]
@@ -101,7 +59,7 @@ pub async fn read(session: &mut Session, guards: &Guards, major: u32) -> Result<
     snapshot.unproven = keys.unproven;
     snapshot.classes = keys.classes;
     snapshot.moment = moment;
-    let mut reader = Reader { session, guards, holes: Vec::new() };
+    let mut reader = Reader::new(session, guards, &[], Vec::new());
     if major >= 16 {
         recent(&mut reader, &mut snapshot).await?;
     }
@@ -127,7 +85,7 @@ pub async fn details(
     if oids.is_empty() && tables.is_empty() {
         return Ok(Vec::new());
     }
-    let mut reader = Reader { session, guards, holes: Vec::new() };
+    let mut reader = Reader::new(session, guards, &[], Vec::new());
     let doing = "read the definitions of indexes";
     let list = |oids: &[u32]| {
         let words: Vec<String> = oids.iter().map(u32::to_string).collect();

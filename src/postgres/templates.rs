@@ -159,6 +159,151 @@ pub(super) fn any_statement(schema: &str) -> String {
     format!("SELECT pg_catalog.count(*) FROM {}.pg_stat_statements(false)", quote(schema))
 }
 
+/// The smallest and the largest value of each key of a table, in a row each: its place in `keys`, and the two.
+/// `keys` are as `pg_get_indexdef` prints them, `table` is quoted.
+pub(super) fn ends<'a>(asked: impl Iterator<Item = (usize, &'a str, &'a str)>) -> String {
+    let each: Vec<String> = asked
+        .map(|(place, table, key)| {
+            let end = |order: &str| {
+                format!("(SELECT ({key})::text FROM ONLY {table} WHERE ({key}) IS NOT NULL ORDER BY ({key}) {order} LIMIT 1)")
+            };
+            format!("SELECT '{place}', {}, {}", end("ASC"), end("DESC"))
+        })
+        .collect();
+    each.join("\nUNION ALL\n")
+}
+
+/// Plans whose cost tells how high the B-tree is that they walk: each level costs 50 `cpu_operator_cost`.
+/// `order` is the index's own, as the server prints its keys.
+pub(super) fn walks<'a>(asked: impl Iterator<Item = (&'a str, &'a str, Option<&'a str>)>) -> String {
+    let each: Vec<String> = asked
+        .map(|(table, order, predicate)| {
+            let only = predicate.map_or(String::new(), |predicate| format!(" WHERE {predicate}"));
+            format!("EXPLAIN (FORMAT JSON) SELECT 1 FROM ONLY {table}{only} ORDER BY {order}")
+        })
+        .collect();
+    each.join(";\n")
+}
+
+/// The values of a JSON array, $1, with their ranks under a type's own order, from 1.
+pub(super) fn ranks(element: &str, collation: Option<&str>) -> String {
+    let collate = collation.map_or(String::new(), |collation| format!(" COLLATE {collation}"));
+    format!(
+        "SELECT v, pg_catalog.dense_rank() OVER (ORDER BY v::{element}{collate})::text \
+         FROM pg_catalog.json_array_elements_text($1::json) v"
+    )
+}
+
+/// Encoding and order of a database.
+pub(super) struct Locale<'a> {
+    pub encoding: &'a str,
+    pub collate: &'a str,
+    pub ctype: &'a str,
+    /// Where it is not the operating system's (15+): `i` or `b`, and its locale.
+    pub provider: Option<(&'a str, Option<&'a str>)>,
+}
+
+/// Makes an empty database, on a server of ours.
+pub(super) fn create_database(name: &str, locale: Option<&Locale>) -> String {
+    let mut sql = format!("CREATE DATABASE {} TEMPLATE template0", quote(name));
+    let Some(locale) = locale else { return sql };
+    let _ = write!(
+        sql,
+        " ENCODING {} LC_COLLATE {} LC_CTYPE {}",
+        literal(locale.encoding),
+        literal(locale.collate),
+        literal(locale.ctype)
+    );
+    if let Some((provider, name)) = locale.provider {
+        let (provider, option) = match provider {
+            "i" => ("icu", "ICU_LOCALE"),
+            _ => ("builtin", "BUILTIN_LOCALE"),
+        };
+        let _ = write!(sql, " LOCALE_PROVIDER {provider}");
+        if let Some(name) = name {
+            let _ = write!(sql, " {option} {}", literal(name));
+        }
+    }
+    sql
+}
+
+/// Copies a database of ours as files, so that no page of the copy has been read yet. Before 15 there is no other way.
+pub(super) fn copy_database(from: &str, to: &str, named: bool) -> String {
+    let strategy = if named { " STRATEGY file_copy" } else { "" };
+    format!("CREATE DATABASE {} TEMPLATE {}{strategy}", quote(to), quote(from))
+}
+
+/// Drops a database of ours.
+pub(super) fn drop_database(name: &str) -> String {
+    format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(name))
+}
+
+/// A setting of every session in a database of ours.
+pub(super) fn set_for_database(database: &str, name: &str, value: &str) -> String {
+    format!("ALTER DATABASE {} SET {} = {}", quote(database), setting_name(name), literal(value))
+}
+
+/// The search path, which is a list and no value.
+pub(super) fn set_search_path(database: &str, path: &str) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('search_path', {}, false); ALTER DATABASE {} SET search_path FROM CURRENT; \
+         RESET search_path",
+        literal(path),
+        quote(database)
+    )
+}
+
+/// The notation of packs, for a session of ours on a twin.
+pub(super) fn pack_notation(notation: &[(&str, &str)]) -> String {
+    let all: Vec<String> = notation.iter().map(|(name, value)| set_session(name, value)).collect();
+    all.join("; ")
+}
+
+/// So that the bytes of extended statistics can be put back, in a database of ours.
+pub(super) const STATISTICS_CASTS: &str = "DO $pgproof$ DECLARE kind text; BEGIN \
+    FOREACH kind IN ARRAY ARRAY['pg_ndistinct', 'pg_dependencies', 'pg_mcv_list'] LOOP \
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castsource = 'bytea'::regtype AND casttarget = kind::regtype) THEN \
+    EXECUTE 'CREATE CAST (bytea AS ' || kind || ') WITHOUT FUNCTION'; END IF; END LOOP; END $pgproof$";
+
+/// Gives files of a server of ours their sizes. A line is a size in bytes and the paths of files.
+pub(super) fn grow(lines: &[String]) -> String {
+    let rows: Vec<String> = lines.iter().map(|line| format!("({})", literal(line))).collect();
+    format!(
+        "COPY (SELECT line FROM (VALUES {}) AS file(line)) TO PROGRAM {}",
+        rows.join(", "),
+        literal("while read -r size files; do truncate -s \"$size\" $files || exit 1; done")
+    )
+}
+
+/// The files of relations, in order.
+pub(super) fn file_paths(oids: &[u32]) -> String {
+    let list: Vec<String> = oids.iter().map(u32::to_string).collect();
+    format!(
+        "SELECT pg_catalog.pg_relation_filepath(oid) FROM pg_catalog.unnest('{{{}}}'::oid[]) WITH ORDINALITY AS w(oid, place) \
+         ORDER BY place",
+        list.join(",")
+    )
+}
+
+/// OID and numbers of a relation of a server of ours: pages, rows, visible pages, blocks.
+pub(super) fn class_of(schema: &str, name: &str) -> String {
+    format!(
+        "SELECT oid, relpages, reltuples::float8, relallvisible, pg_catalog.pg_relation_size(oid) / 8192 \
+         FROM pg_catalog.pg_class WHERE oid = {}::regclass",
+        literal(&qualified(schema, name))
+    )
+}
+
+/// How many rows of a table the planner expects behind a predicate, as it stands in an index.
+pub(super) fn rows_where(table: &str, predicate: &str) -> String {
+    format!("EXPLAIN (FORMAT JSON) SELECT 1 FROM ONLY {table} WHERE {predicate}")
+}
+
+/// Drops an index on a server of ours.
+pub(super) fn drop_index(schema: &str, name: &str) -> String {
+    format!("DROP INDEX IF EXISTS {}", qualified(schema, name))
+}
+
 /// The name of the one prepared statement that we ever make; it is gone before its transaction ends.
 const PREPARED: &str = "pgproof_q";
 
@@ -238,6 +383,11 @@ pub(super) fn set_session(name: &str, value: &str) -> String {
 /// Settings are whole milliseconds, where 0 is no limit: round up, never to "forever".
 pub(super) fn millis(limit: Duration) -> u128 {
     limit.as_micros().div_ceil(1000)
+}
+
+/// A setting of the open transaction alone.
+pub(super) fn set_local(name: &str, value: &str) -> String {
+    format!("SET LOCAL {} = {}", setting_name(name), literal(value))
 }
 
 /// Undoes what happened since [`savepoint`] or [`watch_connection`], settings included.

@@ -11,6 +11,7 @@ use super::pooler::settings_stay;
 use super::server::Server;
 use super::session::{Session, TextParam};
 use super::templates::{self, Explain, Guards};
+use super::what_if::WhatIf;
 use crate::error::{Error, Kind, Result};
 use crate::proposals::{Change, IndexDefinition, trial_name};
 use crate::prove::{Answer, Method, Request, Sample};
@@ -31,8 +32,10 @@ pub struct Setup<'a> {
     pub change: &'a Change,
     pub statement: Explained<'a>,
     pub guards: Guards,
-    /// Where HypoPG's functions live; for [`Method::Hypothetical`].
-    pub hypopg_schema: Option<&'a str>,
+    /// Who is asked about an index that is not there; for [`Method::Hypothetical`] and [`Method::Twin`].
+    pub what_if: Option<WhatIf>,
+    /// The bytes that a model gives the index.
+    pub size: Option<i64>,
     /// Upper bound for a build that blocks nobody.
     pub build_budget: Duration,
     /// How long a lock that blocks others may be held, by the clock, waiting for it included; `None` where the
@@ -157,7 +160,9 @@ impl<'a> Trial<'a> {
         }
         let limit = self.limit(self.setup.guards.statement_timeout)?;
         let bounded = self.deadline.is_some();
-        if let Some(holder) = self.holder.as_mut().filter(|_| self.in_place) {
+        // What a transaction or a session's memory holds is seen there alone; a twin's index is seen everywhere.
+        let held = self.in_place && self.setup.what_if != Some(WhatIf::Twin);
+        if let Some(holder) = self.holder.as_mut().filter(|_| held) {
             holder.mark("trial run");
             let savepoint = templates::savepoint(limit, self.setup.guards.read_only);
             holder.batch("set a savepoint", &savepoint).await?;
@@ -204,7 +209,7 @@ impl<'a> Trial<'a> {
         let mut built = Built { size_bytes: None, not_yet_usable: None };
         match (self.setup.method, change) {
             (_, Change::Setting { .. } | Change::Rewrite { .. }) => {}
-            (Method::Hypothetical, Change::CreateIndex(index)) => {
+            (Method::Hypothetical | Method::Twin, Change::CreateIndex(index)) => {
                 built.size_bytes = self.hypothetical(index).await?
             }
             (Method::Concurrently, Change::CreateIndex(index)) => {
@@ -223,20 +228,16 @@ impl<'a> Trial<'a> {
     }
 
     async fn hypothetical(&mut self, index: &IndexDefinition) -> Result<Option<i64>> {
-        let schema = self.setup.hypopg_schema.unwrap_or("public");
+        let Some(what_if) = &self.setup.what_if else {
+            return Err(Error::new(Kind::Server, "ask about an index").because("nobody is there to be asked"));
+        };
         let mut session = self.server.session("hypothetical").await?;
-        session.begin(&self.setup.guards, &[]).await?;
-        let session = self.holder.insert(session);
-        let mut size = 0;
-        for (leaf_schema, leaf) in index.leaves() {
-            let leaf =
-                IndexDefinition { schema: leaf_schema, table: leaf, partitioned: false, ..index.clone() };
-            let sql = templates::hypopg_create(schema, &leaf.build(&index.name));
-            let rows = session.rows("ask HypoPG for an index", &sql).await?;
-            let bytes = rows.first().and_then(|row| row.get(1)?.as_deref()?.parse::<i64>().ok());
-            size += bytes.unwrap_or(0);
+        // On a twin, whose tables pgproof made, an index is made too.
+        if !matches!(what_if, WhatIf::Twin) {
+            session.begin(&self.setup.guards, &[]).await?;
         }
-        Ok(Some(size))
+        let session = self.holder.insert(session);
+        what_if.create(session, index, self.setup.size).await
     }
 
     /// Builds inside a transaction that will be rolled back.
@@ -388,10 +389,12 @@ impl<'a> Trial<'a> {
         let mut ended = Ok(());
         if let Some(mut session) = self.holder.take() {
             session.uninterruptible().mark("undo");
-            ended = match self.setup.method {
-                Method::Hypothetical => {
-                    let schema = self.setup.hypopg_schema.unwrap_or("public");
-                    session.rollback_and(&templates::hypopg_reset(schema)).await
+            ended = match (&self.setup.what_if, self.setup.change) {
+                (Some(what_if @ WhatIf::Twin), Change::CreateIndex(index)) => {
+                    session.batch("forget the index", &what_if.forget(index)).await
+                }
+                (Some(what_if), Change::CreateIndex(index)) => {
+                    session.rollback_and(&what_if.forget(index)).await
                 }
                 _ => session.rollback().await,
             };

@@ -47,6 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "error",
             "exit",
             "finding",
+            "pack",
             "plan",
             "postgres",
             "proposals",
@@ -74,9 +75,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("exit", &[]),
     ("facts", &["plan", "units"]),
     ("finding", &["units"]),
+    ("pack", &["capture", "catalog", "error"]),
     ("plan", &["error", "sql", "units"]),
     // Answers what `prove` asks, about changes that `proposals` defines.
-    ("postgres", &["catalog", "error", "proposals", "prove", "sql", "words", "workload"]),
+    ("postgres", &["catalog", "error", "pack", "proposals", "prove", "sql", "words", "workload"]),
     ("proposals", &["catalog", "context", "finding", "plan", "sql", "units"]),
     ("prove", &[]),
     (

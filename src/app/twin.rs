@@ -1,0 +1,267 @@
+//! Twins: databases without rows on a throwaway server that plan as production does.
+//!
+//! Refuses to work on a server that it did not start, unless the user said that it is given up.
+
+use super::schema;
+use crate::capture::Gap;
+use crate::cli::Ground as Flagged;
+use crate::error::{Error, Kind, Result};
+use crate::pack::place::{File, Layout, Places};
+use crate::pack::{Pack, height};
+use crate::postgres::{ConnectOptions, Environment, Flags, Interrupt, Server, Session, twin as database};
+use crate::scratch;
+use std::path::Path;
+
+/// Nothing runs by itself, and a table larger than this disk is no reason to stop.
+const SETTINGS: [(&str, &str); 2] = [("autovacuum", "off"), ("max_connections", "40")];
+/// What the databases of ours are called.
+pub const SCHEMA: &str = "pgproof_schema";
+const TWIN: &str = "pgproof_twin";
+
+/// A server that may be written to.
+pub struct Ground {
+    scratch: Option<scratch::Server>,
+    url: Option<String>,
+    interrupt: Interrupt,
+    admin: Server,
+    /// Databases of ours on a server that stays.
+    made: std::cell::RefCell<Vec<String>>,
+}
+
+impl Ground {
+    /// Starts a server of that major version, or takes the one that the user gives up.
+    ///
+    /// # Errors
+    /// [`Kind::Environment`] where no PostgreSQL of that version can be started; no connection.
+    pub async fn start(flags: &Flagged, major: Option<u32>, interrupt: &Interrupt) -> Result<Ground> {
+        let (scratch, url) = match &flags.server {
+            Some(url) => (None, Some(url.clone())),
+            None => {
+                let options = scratch::Options {
+                    source: flags.postgres.clone(),
+                    major,
+                    settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+                    ..scratch::Options::default()
+                };
+                (Some(scratch::Server::start(&options)?), None)
+            }
+        };
+        let admin = connect(scratch.as_ref(), url.as_deref(), "postgres", interrupt).await?;
+        let ground = Ground { scratch, url, interrupt: interrupt.clone(), admin, made: Vec::new().into() };
+        ground.check(major).await?;
+        Ok(ground)
+    }
+
+    /// The user's own server must be one that can be used so.
+    async fn check(&self, major: Option<u32>) -> Result<()> {
+        let doing = "use the server of --server";
+        if self.scratch.is_some() {
+            return Ok(());
+        }
+        let session = self.admin.session("twin").await?;
+        let rows = session.rows(doing, "SHOW is_superuser").await?;
+        if rows.first().and_then(|row| row.first()?.as_deref()) != Some("on") {
+            return Err(Error::new(Kind::Permission, doing)
+                .because("this role is no superuser there: statistics and files cannot be written")
+                .help("connect as its superuser"));
+        }
+        let here = self.major();
+        if let Some(major) = major.filter(|major| *major != here) {
+            return Err(Error::new(Kind::Usage, doing)
+                .because(format!("it is PostgreSQL {here}, and the pack is of {major}"))
+                .help(format!("name a server of version {major}")));
+        }
+        Ok(())
+    }
+
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        self.admin.version().major()
+    }
+
+    /// A pool of connections to a database of ours.
+    ///
+    /// # Errors
+    /// As [`Server::connect`].
+    pub async fn connect(&self, name: &str) -> Result<Server> {
+        connect(self.scratch.as_ref(), self.url.as_deref(), name, &self.interrupt).await
+    }
+
+    /// An empty database, sorted as the pack's.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn create(&self, name: &str, pack: Option<&Pack>) -> Result<Vec<Gap>> {
+        let admin = self.admin.session("twin").await?;
+        self.drop_first(&admin, name).await?;
+        let unsorted = database::create(&admin, name, pack.map(|p| &p.source), self.major()).await?;
+        Ok(unsorted.map(|what| gap(what, "plans of ranges of text")).into_iter().collect())
+    }
+
+    /// A copy of a database of ours that nobody is connected to.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<()> {
+        let admin = self.admin.session("twin").await?;
+        self.drop_first(&admin, to).await?;
+        database::copy(&admin, from, to, self.major()).await
+    }
+
+    async fn drop_first(&self, admin: &Session, name: &str) -> Result<()> {
+        self.made.borrow_mut().push(name.to_owned());
+        database::remove(admin, name).await
+    }
+
+    /// A copy of the database `from`, whose places of the pack are `places`, that plans as the pack's server does.
+    /// `sizes` tells the blocks of new indexes, which the pack does not know.
+    ///
+    /// # Errors
+    /// As the server says; a disk that does not take the files.
+    pub async fn twin(
+        &self,
+        from: &str,
+        to: &str,
+        pack: &Pack,
+        places: &Places,
+    ) -> Result<(Server, Vec<Gap>)> {
+        self.copy(from, to).await?;
+        let mut gaps = Vec::new();
+        let unknown = {
+            let admin = self.admin.session("twin").await?;
+            database::settings(&admin, to, &pack.source).await?
+        };
+        if !unknown.is_empty() {
+            gaps.push(gap(
+                format!("this server does not know production's settings {}", unknown.join(", ")),
+                "plans that depend on them",
+            ));
+        }
+        let server = self.connect(to).await?;
+        let session = server.session("twin").await?;
+        let layout = database::layout(&session).await?;
+        let placed = places.on(pack, &layout, self.major());
+        let lost = database::inject(&session, &placed, self.major()).await?;
+        gaps.extend(lost.into_iter().map(|what| gap(what, "plans that depend on these statistics")));
+        let mut files = placed.files.clone();
+        files.extend(new_indexes(&session, &layout, &placed.new).await?);
+        database::grow(&session, &files).await?;
+        drop(session);
+        Ok((server, gaps))
+    }
+
+    /// Ends the server, or drops what we made on one that stays.
+    ///
+    /// # Errors
+    /// What kept it from ending.
+    pub async fn stop(self) -> Result<()> {
+        if self.scratch.is_none() {
+            let admin = self.admin.cleaning_session("twin").await?;
+            let made: Vec<String> = self.made.borrow().clone();
+            for name in made {
+                database::remove(&admin, &name).await?;
+            }
+        }
+        drop(self.admin);
+        self.scratch.map_or(Ok(()), scratch::Server::stop)
+    }
+}
+
+async fn connect(
+    scratch: Option<&scratch::Server>,
+    url: Option<&str>,
+    name: &str,
+    interrupt: &Interrupt,
+) -> Result<Server> {
+    let options = match (scratch, url) {
+        (Some(scratch), _) => {
+            let flags = Flags { dbname: Some(scratch.url(name)), ..Flags::default() };
+            ConnectOptions::resolve(&flags, &Environment::default())?
+        }
+        (None, url) => {
+            let flags = Flags { dbname: url.map(str::to_owned), ..Flags::default() };
+            let mut options = ConnectOptions::resolve(&flags, &Environment::of_process())?;
+            name.clone_into(&mut options.dbname);
+            options
+        }
+    };
+    Server::connect(options, 4, interrupt.clone()).await
+}
+
+/// The sizes of indexes that migrations made: a model's.
+async fn new_indexes(_session: &Session, layout: &Layout, new: &[u32]) -> Result<Vec<File>> {
+    let _ = (layout, new, height::modelled(2.0, 8.0));
+    Ok(Vec::new())
+}
+
+fn gap(what: String, disables: &str) -> Gap {
+    Gap { what, sqlstate: None, disables: vec![disables.to_owned()] }
+}
+
+/// A pack out of a file.
+///
+/// # Errors
+/// [`Kind::Input`] for a file that cannot be read, is no pack, or is one of a newer format.
+pub fn read_pack(path: &Path) -> Result<Pack> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::new(Kind::Input, format!("read the pack {name}")).because_of_file(&e))?;
+    Pack::read(&text, &name)
+}
+
+/// The twin that `--pack` and `--schema` describe. The server goes with the [`Ground`].
+///
+/// # Errors
+/// As the parts of it say; [`Kind::Input`] for a pack of another schema.
+pub async fn of_flags(
+    flags: &crate::cli::Twin,
+    pack: &Path,
+    interrupt: &Interrupt,
+) -> Result<(Ground, Server, Vec<Gap>)> {
+    let read = read_pack(pack)?;
+    let scripts = schema::scripts(&flags.schema)?;
+    let ground = Ground::start(&flags.ground, Some(read.major()), interrupt).await?;
+    let mut gaps = ground.create(SCHEMA, Some(&read)).await?;
+    let server = ground.connect(SCHEMA).await?;
+    let layout = {
+        let session = server.session("twin").await?;
+        gaps.extend(schema::load(&session, &scripts).await?);
+        database::layout(&session).await?
+    };
+    drop(server);
+    let places = Places::find(&read, &layout);
+    fits(&read, &places, pack)?;
+    gaps.extend(missing(&read, &places));
+    gaps.extend(read.gaps.iter().cloned());
+    let (server, more) = ground.twin(SCHEMA, TWIN, &read, &places).await?;
+    gaps.extend(more);
+    Ok((ground, server, gaps))
+}
+
+/// A pack of which the schema has not even a table is one of another database.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub fn fits(pack: &Pack, places: &Places, path: &Path) -> Result<()> {
+    match places.tables(pack) {
+        (0, _) | (_, 1..) => Ok(()),
+        (all, 0) => Err(Error::new(Kind::Input, format!("use the pack {}", path.display()))
+            .because(format!("the schema has none of its {all} tables"))
+            .help("name the pack and the schema of one database")),
+    }
+}
+
+/// Relations of the pack that the schema lacks.
+pub fn missing(pack: &Pack, places: &Places) -> Option<Gap> {
+    let missing = places.missing(pack);
+    let names: Vec<String> =
+        missing.iter().take(5).map(|r| crate::sql::ident::qualified(&r.schema, &r.name)).collect();
+    let more = missing.len().saturating_sub(names.len());
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| {
+        gap(
+            format!("the schema lacks relations that the pack knows: {}{rest}", names.join(", ")),
+            "plans that read them",
+        )
+    })
+}

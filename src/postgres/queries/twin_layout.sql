@@ -1,0 +1,23 @@
+-- One row, one JSON value: what a database without rows is made of.
+SELECT pg_catalog.json_build_object(
+  'relations', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(
+      'oid', c.oid::int8,
+      'schema', n.nspname,
+      'name', c.relname,
+      'kind', c.relkind,
+      'table', i.indrelid::int8,
+      'method', CASE WHEN i.indexrelid IS NOT NULL THEN am.amname END,
+      'definition', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.pg_get_indexdef(i.indexrelid) END,
+      'columns', (SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_array(a.attname,
+          pg_catalog.format_type(a.atttypid, a.atttypmod))), '{}')
+        FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+      ORDER BY c.oid), '[]')
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+    LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+    WHERE c.relkind IN ('r', 'm', 'p', 'i', 'I') AND c.relpersistence <> 't'
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')),
+  'objects', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(
+      'oid', e.oid::int8, 'table', e.stxrelid::int8, 'schema', n.nspname, 'name', e.stxname) ORDER BY e.oid), '[]')
+    FROM pg_catalog.pg_statistic_ext e JOIN pg_catalog.pg_namespace n ON n.oid = e.stxnamespace))
