@@ -4,12 +4,18 @@
 
 use super::schema;
 use crate::capture::Gap;
+use crate::catalog::QualifiedName;
 use crate::cli::Ground as Flagged;
 use crate::error::{Error, Kind, Result};
-use crate::pack::place::{File, Layout, Places};
-use crate::pack::{Pack, height};
-use crate::postgres::{ConnectOptions, Environment, Flags, Interrupt, Server, Session, twin as database};
+use crate::pack::Pack;
+use crate::pack::place::{Class, File, Laid, Layout, Places};
+use crate::postgres::catalog::Asked;
+use crate::postgres::what_if::NewIndex;
+use crate::postgres::{
+    ConnectOptions, Environment, Flags, Interrupt, Server, Session, catalog, twin as database, what_if,
+};
 use crate::scratch;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// Nothing runs by itself, and a table larger than this disk is no reason to stop.
@@ -114,7 +120,7 @@ impl Ground {
     }
 
     /// A copy of the database `from`, whose places of the pack are `places`, that plans as the pack's server does.
-    /// `sizes` tells the blocks of new indexes, which the pack does not know.
+    /// Indexes that the pack does not know get a model's sizes.
     ///
     /// # Errors
     /// As the server says; a disk that does not take the files.
@@ -143,9 +149,16 @@ impl Ground {
         let placed = places.on(pack, &layout, self.major());
         let lost = database::inject(&session, &placed, self.major()).await?;
         gaps.extend(lost.into_iter().map(|what| gap(what, "plans that depend on these statistics")));
-        let mut files = placed.files.clone();
-        files.extend(new_indexes(&session, &layout, &placed.new).await?);
-        database::grow(&session, &files).await?;
+        database::grow(&session, &placed.files).await?;
+        let (indexes, tables) = new_indexes(&layout, &placed.new);
+        if !indexes.is_empty() {
+            let asked = Asked { relations: &tables, functions: &[], writes: false, parameters: false };
+            let facts = catalog::read(&session, asked).await?;
+            let sizes = what_if::sizes(&session, &indexes, &facts.catalog).await?;
+            let (files, classes): (Vec<File>, Vec<Class>) = sizes.into_iter().unzip();
+            database::classes(&session, &classes).await?;
+            database::grow(&session, &files).await?;
+        }
         drop(session);
         Ok((server, gaps))
     }
@@ -188,10 +201,22 @@ async fn connect(
     Server::connect(options, 4, interrupt.clone()).await
 }
 
-/// The sizes of indexes that migrations made: a model's.
-async fn new_indexes(_session: &Session, layout: &Layout, new: &[u32]) -> Result<Vec<File>> {
-    let _ = (layout, new, height::modelled(2.0, 8.0));
-    Ok(Vec::new())
+/// The indexes that migrations made on tables with storage, and the tables' names.
+fn new_indexes(layout: &Layout, new: &[u32]) -> (Vec<NewIndex>, Vec<QualifiedName>) {
+    let laid: HashMap<u32, &Laid> = layout.relations.iter().map(|r| (r.oid, r)).collect();
+    let mut tables = BTreeSet::new();
+    let mut indexes = Vec::new();
+    for index in new.iter().filter_map(|oid| laid.get(oid)) {
+        let Some(table) = index.table.and_then(|table| laid.get(&table)) else { continue };
+        tables.insert(QualifiedName { schema: table.schema.clone(), name: table.name.clone() });
+        indexes.push(NewIndex {
+            oid: index.oid,
+            schema: table.schema.clone(),
+            table: table.name.clone(),
+            name: index.name.clone(),
+        });
+    }
+    (indexes, tables.into_iter().collect())
 }
 
 fn gap(what: String, disables: &str) -> Gap {

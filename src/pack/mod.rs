@@ -92,8 +92,20 @@ pub struct Relation {
     /// Of a B-tree: levels above its leaves; `None`: unknown, then [`height::modelled`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
+    /// Of a GIN index, where the role may read its metapage; `None`: the planner guesses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gin: Option<Gin>,
     /// Statistics of its columns; of an index those of its expressions.
     pub columns: Vec<Column>,
+}
+
+/// What VACUUM counted in a GIN index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gin {
+    pub pages: u32,
+    pub entry_pages: u32,
+    pub data_pages: u32,
+    pub entries: u64,
 }
 
 /// The statistics of a column.

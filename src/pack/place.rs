@@ -3,7 +3,7 @@
 //! Refuses to match by likeness: a name, or an index of the same definition. On a database with migrations applied,
 //! relations are those of before by their OIDs, so that statistics follow a rename.
 
-use super::{Column, Pack, Relation, RelationKind, Slot, array, height, kind};
+use super::{Column, Gin, Pack, Relation, RelationKind, Slot, array, height, kind};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -102,6 +102,7 @@ pub struct File {
     pub blocks: f64,
     /// Of a B-tree: levels above its leaves.
     pub height: Option<u32>,
+    pub gin: Option<Gin>,
 }
 
 /// What an index does, without its name and its table's: `UNIQUE USING btree (a, b) WHERE …`.
@@ -270,7 +271,8 @@ impl Placed {
             let tree = now.method.as_deref() == Some("btree") && blocks > 1.0 && block_size == 8192;
             // Eight bytes: the widths of an index's columns are its table's, and most keys are numbers.
             let height = tree.then(|| packed.height.unwrap_or_else(|| height::modelled(blocks, 8.0)));
-            self.files.push(File { oid: now.oid, blocks, height });
+            let gin = packed.gin.filter(|_| now.method.as_deref() == Some("gin"));
+            self.files.push(File { oid: now.oid, blocks, height, gin });
         }
         for (column, place) in packed.columns.iter().zip(columns) {
             let Some((number, then)) = place else { continue };

@@ -9,7 +9,7 @@ use super::session::{Session, TextParam};
 use super::templates::{self, Guards};
 use crate::error::{Error, Kind, Result};
 use crate::pack::redact::{Ranks, Values};
-use crate::pack::{Column, Extended, FORMAT, Pack, Relation, Source};
+use crate::pack::{Column, Extended, FORMAT, Gin, Pack, Relation, Source};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -20,6 +20,7 @@ const STATISTICS: &str = include_str!("queries/pack_statistics.sql");
 const VISIBLE: &str = include_str!("queries/pack_visible.sql");
 const EXTENDED: &str = include_str!("queries/pack_extended.sql");
 const EXPRESSIONS: &str = include_str!("queries/pack_expressions.sql");
+const GIN: &str = include_str!("queries/pack_gin.sql");
 const TREES: &str = include_str!("queries/pack_trees.sql");
 const SLOTS: &str = include_str!("queries/pack_slots.sql");
 
@@ -62,6 +63,7 @@ struct Asked {
     source: Source,
     reads_statistics: bool,
     reads_extended: bool,
+    reads_files: bool,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +87,14 @@ struct Expression {
     name: String,
     inherited: bool,
     column: Column,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    schema: String,
+    name: String,
+    /// Three numbers of four bytes, four bytes more, and one of eight, the least byte first.
+    counts: String,
 }
 
 /// How to ask about one B-tree.
@@ -134,6 +144,7 @@ pub async fn read(session: &mut Session, guards: &Guards) -> Result<(Pack, Vec<H
     };
     let mut reader = Reader::new(session, guards, &notation, holes);
     let extended = extended(&mut reader, &asked).await?;
+    let reads_files = asked.reads_files;
     let mut pack = Pack {
         pgproof_pack: FORMAT,
         source: asked.source,
@@ -152,6 +163,9 @@ pub async fn read(session: &mut Session, guards: &Guards) -> Result<(Pack, Vec<H
         }
     }
     trees(&mut reader, &mut pack, &places).await?;
+    if reads_files {
+        gin(&mut reader, &mut pack, &places).await?;
+    }
     let holes = std::mem::take(&mut reader.holes);
     session.rollback().await?;
     Ok((pack, holes))
@@ -227,6 +241,39 @@ async fn trees(
     let trees: Vec<Tree> = rows.iter().map(|row| first(doing, row)).collect::<Result<_>>()?;
     ends(reader, pack, places, &trees).await?;
     heights(reader, pack, places, &trees).await
+}
+
+/// What the GIN indexes say of themselves, where this role may read their files.
+async fn gin(
+    reader: &mut Reader<'_>,
+    pack: &mut Pack,
+    places: &HashMap<(String, String), usize>,
+) -> Result<()> {
+    let doing = "read the counts of GIN indexes";
+    let rows = reader.part(doing, GIN, &[], &["costs of GIN indexes"]).await?.unwrap_or_default();
+    for row in rows {
+        let counted: Counted = first(doing, &row)?;
+        if let (Some(&at), Some(gin)) = (places.get(&(counted.schema, counted.name)), counts(&counted.counts))
+        {
+            pack.relations[at].gin = Some(gin);
+        }
+    }
+    Ok(())
+}
+
+fn counts(hex: &str) -> Option<Gin> {
+    let number = |from: usize, bytes: usize| {
+        (0..bytes).try_fold(0u64, |sum, byte| {
+            let digits = hex.get((from + byte) * 2..(from + byte) * 2 + 2)?;
+            Some(sum | u64::from_str_radix(digits, 16).ok()? << (8 * byte))
+        })
+    };
+    Some(Gin {
+        pages: u32::try_from(number(0, 4)?).ok()?,
+        entry_pages: u32::try_from(number(4, 4)?).ok()?,
+        data_pages: u32::try_from(number(8, 4)?).ok()?,
+        entries: number(16, 8)?,
+    })
 }
 
 async fn ends(

@@ -165,7 +165,10 @@ pub(super) fn ends<'a>(asked: impl Iterator<Item = (usize, &'a str, &'a str)>) -
     let each: Vec<String> = asked
         .map(|(place, table, key)| {
             let end = |order: &str| {
-                format!("(SELECT ({key})::text FROM ONLY {table} WHERE ({key}) IS NOT NULL ORDER BY ({key}) {order} LIMIT 1)")
+                format!(
+                    "(SELECT e.k::text FROM (SELECT ({key}) AS k FROM ONLY {table} WHERE ({key}) IS NOT NULL \
+                     ORDER BY 1 {order} LIMIT 1) e)"
+                )
             };
             format!("SELECT '{place}', {}, {}", end("ASC"), end("DESC"))
         })
@@ -297,6 +300,14 @@ pub(super) fn class_of(schema: &str, name: &str) -> String {
 /// How many rows of a table the planner expects behind a predicate, as it stands in an index.
 pub(super) fn rows_where(table: &str, predicate: &str) -> String {
     format!("EXPLAIN (FORMAT JSON) SELECT 1 FROM ONLY {table} WHERE {predicate}")
+}
+
+/// A question to the planner of a server of ours that does not look at an index: what it has once read of its pages, it
+/// reads no more.
+pub(super) fn unseen(index: u32, question: &str) -> String {
+    format!(
+        "BEGIN; UPDATE pg_catalog.pg_index SET indisvalid = false WHERE indexrelid = {index}; {question}; ROLLBACK"
+    )
 }
 
 /// Drops an index on a server of ours.

@@ -7,8 +7,8 @@ use super::catalog::parse;
 use super::session::{Session, TextParam};
 use super::templates;
 use crate::error::{Error, Kind, Result};
-use crate::pack::Source;
 use crate::pack::place::{Class, File, Layout, ObjectData, Placed, Statistics};
+use crate::pack::{Gin, Source};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -27,6 +27,9 @@ const SEGMENT: u64 = 131_072;
 const BLOCK: u64 = 8192;
 /// Files that one line of [`templates::GROW`] names at most.
 const FILES_AT_ONCE: usize = 200;
+/// Where `btm_root` stands in a B-tree's metapage, and the counts in that of a GIN index.
+const BTREE_ROOT: usize = 32;
+const GIN_COUNTS: usize = 48;
 /// How often a copy is tried while the server still closes the last connection to what is copied.
 const COPY_TRIES: u32 = 100;
 
@@ -204,11 +207,25 @@ async fn extended(session: &Session, all: &[ObjectData], major: u32, lost: &mut 
     Ok(())
 }
 
+/// What is written into an index's file.
 #[derive(Serialize)]
-struct Tree {
+struct Pages {
     oid: u32,
+    /// The byte of the metapage that `head` replaces.
+    at: usize,
     head: String,
-    levels: String,
+    pages: String,
+}
+
+impl Pages {
+    fn of(file: &File) -> Option<Pages> {
+        let oid = file.oid;
+        if let Some(gin) = file.gin {
+            return Some(Pages { oid, at: GIN_COUNTS, head: hex(&counts(gin)), pages: String::new() });
+        }
+        let height = file.height.filter(|height| *height > 0)?;
+        Some(Pages { oid, at: BTREE_ROOT, head: hex(&head(height)), pages: hex(&levels(height)) })
+    }
 }
 
 /// Gives files their sizes, without a byte in them, and B-trees their heights. Before the server reads a page of them.
@@ -217,16 +234,10 @@ struct Tree {
 /// As the server says; a disk that does not take files of that size.
 pub async fn grow(session: &Session, files: &[File]) -> Result<()> {
     let doing = "give files their sizes";
-    let trees: Vec<Tree> = files
-        .iter()
-        .filter_map(|file| {
-            let height = file.height.filter(|height| *height > 0)?;
-            Some(Tree { oid: file.oid, head: hex(&head(height)), levels: hex(&levels(height)) })
-        })
-        .collect();
-    if !trees.is_empty() && !checksums(session).await? {
+    let pages: Vec<Pages> = files.iter().filter_map(Pages::of).collect();
+    if !pages.is_empty() && !checksums(session).await? {
         let written: Vec<Vec<Option<String>>> =
-            session.cells(doing, TREES, &[json(&trees)?]).await?.collect();
+            session.cells(doing, TREES, &[json(&pages)?]).await?.collect();
         session.query(doing, PAGES, &[json(&written)?]).await?;
     }
     let list: Vec<(u32, u64)> = files.iter().map(|file| (file.oid, file.blocks.max(0.0) as u64)).collect();
@@ -277,6 +288,16 @@ fn segment_path(path: &str, segment: u64) -> String {
 async fn checksums(session: &Session) -> Result<bool> {
     let rows = session.rows("ask for checksums", "SHOW data_checksums").await?;
     Ok(rows.first().and_then(|row| row.first()?.as_deref()) == Some("on"))
+}
+
+/// `nTotalPages`, `nEntryPages`, `nDataPages`, `nEntries` of a GIN metapage (`GinMetaPageData`).
+fn counts(gin: Gin) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for number in [gin.pages, gin.entry_pages, gin.data_pages, 0] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend(gin.entries.to_le_bytes());
+    bytes
 }
 
 /// Root, level, fast root and fast level of a metapage (`BTMetaPageData`).

@@ -6,10 +6,21 @@
 use super::session::Session;
 use super::templates;
 use super::twin;
+use crate::catalog::Catalog;
 use crate::error::{Error, Kind, Result};
 use crate::pack::height;
 use crate::pack::place::{Class, File};
-use crate::proposals::IndexDefinition;
+use crate::proposals::{IndexDefinition, index_size};
+
+/// An index of a twin that the pack does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewIndex {
+    pub oid: u32,
+    /// Of its table.
+    pub schema: String,
+    pub table: String,
+    pub name: String,
+}
 
 /// Who answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +89,36 @@ struct Heap {
     blocks: f64,
 }
 
+/// The files of indexes that are there and not yet of any size, as migrations made them: a model's sizes. `tables` have
+/// their sizes and statistics already. Their indexes are read by no plan before they have theirs.
+///
+/// # Errors
+/// As the server says.
+pub async fn sizes(session: &Session, new: &[NewIndex], catalog: &Catalog) -> Result<Vec<(File, Class)>> {
+    let mut sizes = Vec::new();
+    for new in new {
+        let Some(relation) = catalog.relation(Some(&new.schema), &new.table) else { continue };
+        let Some(index) = relation.indexes.iter().find(|index| index.name == new.name) else { continue };
+        let Some(definition) = IndexDefinition::of(relation, index) else { continue };
+        let heap = heap(session, &new.schema, &new.table).await?;
+        let share = match &definition.predicate {
+            Some(predicate) => {
+                let unseen =
+                    templates::unseen(new.oid, &templates::rows_where(&definition.target(), predicate));
+                estimated(session, &unseen, &heap).await?
+            }
+            None => 1.0,
+        };
+        let modelled = index_size(&definition, relation, share).map(|size| size.0 as f64);
+        let bytes = modelled.unwrap_or_else(|| rough(definition.method, &heap, share));
+        let blocks = (bytes / 8192.0).ceil().max(1.0);
+        let tree = (definition.method == "btree" && blocks > 1.0).then(|| height::modelled(blocks, 8.0));
+        let class = Class { oid: new.oid, pages: blocks, rows: (heap.rows * share).max(0.0), visible: 0.0 };
+        sizes.push((File { oid: new.oid, blocks, height: tree, gin: None }, class));
+    }
+    Ok(sizes)
+}
+
 async fn on_twin(session: &Session, index: &IndexDefinition, size: Option<i64>) -> Result<i64> {
     let leaves = index.leaves();
     let mut heaps = Vec::with_capacity(leaves.len());
@@ -89,7 +130,9 @@ async fn on_twin(session: &Session, index: &IndexDefinition, size: Option<i64>) 
     for (at, ((schema, table), heap)) in leaves.into_iter().zip(&heaps).enumerate() {
         let leaf = IndexDefinition { schema, table, partitioned: false, ..index.clone() };
         let share = match &leaf.predicate {
-            Some(predicate) => self::share(session, &leaf, predicate, heap).await?,
+            Some(predicate) => {
+                estimated(session, &templates::rows_where(&leaf.target(), predicate), heap).await?
+            }
             None => 1.0,
         };
         let part = if all_rows > 0.0 { heap.rows.max(0.0) / all_rows } else { 1.0 / heaps.len() as f64 };
@@ -97,7 +140,7 @@ async fn on_twin(session: &Session, index: &IndexDefinition, size: Option<i64>) 
         let blocks = (bytes / 8192.0).ceil().max(1.0);
         let oid = build(session, &leaf, &leaf_name(&index.name, at), heap).await?;
         let tree = (index.method == "btree" && blocks > 1.0).then(|| height::modelled(blocks, 8.0));
-        twin::grow(session, &[File { oid, blocks, height: tree }]).await?;
+        twin::grow(session, &[File { oid, blocks, height: tree, gin: None }]).await?;
         let class = Class { oid, pages: blocks, rows: (heap.rows * share).max(0.0), visible: 0.0 };
         twin::classes(session, &[class]).await?;
         total += (blocks * 8192.0) as i64;
@@ -109,7 +152,7 @@ async fn on_twin(session: &Session, index: &IndexDefinition, size: Option<i64>) 
 async fn build(session: &Session, leaf: &IndexDefinition, name: &str, heap: &Heap) -> Result<u32> {
     twin::shrink(session, &[heap.oid]).await?;
     let built = session.batch("make an index on the twin", &leaf.build(name)).await;
-    let file = File { oid: heap.oid, blocks: heap.blocks, height: None };
+    let file = File { oid: heap.oid, blocks: heap.blocks, height: None, gin: None };
     twin::grow(session, &[file]).await?;
     let class = Class { oid: heap.oid, pages: heap.pages, rows: heap.rows, visible: heap.visible };
     twin::classes(session, &[class]).await?;
@@ -126,10 +169,10 @@ async fn heap(session: &Session, schema: &str, table: &str) -> Result<Heap> {
     Ok(Heap { oid: cell(0)? as u32, pages: cell(1)?, rows: cell(2)?, visible: cell(3)?, blocks: cell(4)? })
 }
 
-/// The part of a table's rows that a predicate holds for, as the planner estimates it.
-async fn share(session: &Session, leaf: &IndexDefinition, predicate: &str, heap: &Heap) -> Result<f64> {
-    let doing = "estimate the rows of the index on the twin";
-    let rows = session.rows(doing, &templates::rows_where(&leaf.target(), predicate)).await?;
+/// The part of a table's rows that a question of [`templates::rows_where`] counts, as the planner estimates it.
+async fn estimated(session: &Session, question: &str, heap: &Heap) -> Result<f64> {
+    let doing = "estimate the rows of an index on the twin";
+    let rows = session.rows(doing, question).await?;
     let cell = rows.first().and_then(|row| row.first()?.as_deref()).unwrap_or_default();
     let plan: serde_json::Value =
         serde_json::from_str(cell).map_err(|e| Error::new(Kind::Server, doing).because(e))?;

@@ -2,7 +2,7 @@
 //!
 //! Refuses to decide whether it is worth having.
 
-use crate::catalog::{Index, IndexKey, Partition};
+use crate::catalog::{Index, IndexKey, Partition, Relation};
 use crate::sql::ident::{qualified, quote};
 
 /// One key of a proposed index.
@@ -98,7 +98,33 @@ fn squeeze(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && *c != '(' && *c != ')').collect()
 }
 
+/// Access methods that PostgreSQL brings; another one is none that a size could be told of.
+const METHODS: [&str; 6] = ["btree", "hash", "gin", "gist", "spgist", "brin"];
+
 impl IndexDefinition {
+    /// What a live index of `relation` is made of; `None` for a method that an extension brought. Operator classes are
+    /// left out: no size depends on them.
+    pub fn of(relation: &Relation, index: &Index) -> Option<IndexDefinition> {
+        let key = |key: &IndexKey| Key {
+            text: key.text.clone(),
+            column: key.column,
+            descending: key.descending,
+            nulls_first: key.nulls_first,
+            operator_class: None,
+        };
+        Some(IndexDefinition {
+            schema: relation.schema.clone(),
+            table: relation.name.clone(),
+            name: index.name.clone(),
+            method: METHODS.into_iter().find(|method| *method == index.method)?,
+            keys: index.keys.iter().map(key).collect(),
+            include: index.include.clone(),
+            predicate: index.predicate.clone(),
+            partitions: Vec::new(),
+            partitioned: false,
+        })
+    }
+
     /// The part after the index's name: `ON schema.table USING btree (…) INCLUDE (…) WHERE …`.
     fn tail(&self, only: bool, table: &str) -> String {
         let keys: Vec<String> = self.keys.iter().map(Key::sql).collect();

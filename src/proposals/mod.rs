@@ -16,6 +16,7 @@ pub use database::propose_for_database;
 pub use definition::{IndexDefinition, Key};
 pub use make::{in_other_words, named_apart, propose, together};
 pub use name::{TRIAL_PREFIX, trial_name};
+pub use size::index_size;
 
 use crate::units::Bytes;
 use serde::{Deserialize, Serialize};

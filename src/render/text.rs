@@ -323,9 +323,10 @@ fn facts(judged: &Judged) -> Vec<String> {
     }
     let mut costs = Vec::new();
     let setting = matches!(proposal.change, Change::Setting { .. });
+    let built = !setting && !matches!(judged.verdict.method, Method::Hypothetical | Method::Twin);
     // A setting's size is its value, which the statement to run tells.
     if let Some(bytes) = judged.size_bytes.filter(|_| !setting) {
-        let about = if judged.verdict.build_ms.is_some() { "" } else { "about " };
+        let about = if built && judged.verdict.build_ms.is_some() { "" } else { "about " };
         costs.push(format!("{about}{}", size(Bytes(bytes))));
     }
     if let Some(write) = &proposal.write_cost {
@@ -340,7 +341,6 @@ fn facts(judged: &Judged) -> Vec<String> {
             costs.push("updates of its columns are no longer HOT".to_owned());
         }
     }
-    let built = !setting && judged.verdict.method != Method::Hypothetical;
     if let Some(ms) = judged.verdict.build_ms.filter(|_| built) {
         costs.push(format!("built in {}", duration(Millis(ms))));
     }

@@ -19,5 +19,6 @@ SELECT pg_catalog.json_build_object(
   'extensions', (SELECT COALESCE(pg_catalog.json_object_agg(e.extname, e.extversion ORDER BY e.extname), '{}')
     FROM pg_catalog.pg_extension e),
   'reads_statistics', pg_catalog.has_table_privilege('pg_catalog.pg_statistic', 'SELECT'),
-  'reads_extended', pg_catalog.has_table_privilege('pg_catalog.pg_statistic_ext_data', 'SELECT'))
+  'reads_extended', pg_catalog.has_table_privilege('pg_catalog.pg_statistic_ext_data', 'SELECT'),
+  'reads_files', pg_catalog.has_function_privilege('pg_catalog.pg_read_binary_file(text,bigint,bigint)', 'EXECUTE'))
 FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()
