@@ -1,6 +1,7 @@
 //! Twins on real servers: do they plan as the database that the pack was taken from?
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)] // Tests are an edge.
 
+mod mishaps;
 mod schemas;
 #[path = "../support/mod.rs"]
 mod support;

@@ -11,17 +11,17 @@ SELECT pg_catalog.json_build_object(
     'width', s.avg_width,
     'distinct', s.n_distinct,
     'slots', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(
-        'kind', slot.kind, 'operator', slot.operator, 'collation', slot.collation, 'numbers', slot.numbers,
+        'kind', slot.kind, 'operator', slot.operator, 'collation', slot.coll, 'numbers', slot.numbers,
         'values', slot.vals, 'element', slot.element,
         'labels', slot.vals IS NOT NULL AND ty.typtype = 'e') ORDER BY slot.kind), '[]')
       FROM (VALUES
-        (1, base.equal, base.collation, s.most_common_freqs::text, s.most_common_vals::text, base.element),
-        (2, base.less, base.collation, NULL, s.histogram_bounds::text, base.element),
-        (3, base.less, base.collation, CASE WHEN s.correlation IS NOT NULL
+        (1, base.equal, base.coll, s.most_common_freqs::text, s.most_common_vals::text, base.element),
+        (2, base.less, base.coll, NULL, s.histogram_bounds::text, base.element),
+        (3, base.less, base.coll, CASE WHEN s.correlation IS NOT NULL
           THEN ARRAY[s.correlation]::real[]::text END, NULL, NULL),
-        (4, part.equal, part.collation, s.most_common_elem_freqs::text, s.most_common_elems::text, part.element),
-        (5, part.equal, part.collation, s.elem_count_histogram::text, NULL, NULL))
-        AS slot(kind, operator, collation, numbers, vals, element)
+        (4, part.equal, part.coll, s.most_common_elem_freqs::text, s.most_common_elems::text, part.element),
+        (5, part.equal, part.coll, s.elem_count_histogram::text, NULL, NULL))
+        AS slot(kind, operator, coll, numbers, vals, element)
       WHERE (slot.numbers IS NOT NULL OR slot.vals IS NOT NULL) AND slot.operator IS NOT NULL)))::text
 FROM pg_catalog.pg_stats s
 JOIN pg_catalog.pg_namespace n ON n.nspname = s.schemaname
@@ -33,11 +33,11 @@ CROSS JOIN LATERAL (
     CASE WHEN ty.oid = 'tsvector'::regtype THEN 'text'::regtype::oid ELSE NULLIF(ty.typelem, 0) END AS part,
     (SELECT pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(co.collname)
       FROM pg_catalog.pg_collation co JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
-      WHERE co.oid = a.attcollation) AS collation) kind
+      WHERE co.oid = a.attcollation) AS coll) kind
 CROSS JOIN LATERAL (
   SELECT pg_catalog.max(CASE amop.amopstrategy WHEN 3 THEN amop.amopopr::regoperator::text END) AS equal,
     pg_catalog.max(CASE amop.amopstrategy WHEN 1 THEN amop.amopopr::regoperator::text END) AS less,
-    kind.collation AS collation, pg_catalog.format_type(kind.oid, NULL) AS element
+    kind.coll AS coll, pg_catalog.format_type(kind.oid, NULL) AS element
   FROM pg_catalog.pg_opclass oc
   JOIN pg_catalog.pg_amop amop ON amop.amopfamily = oc.opcfamily
     AND amop.amoplefttype = oc.opcintype AND amop.amoprighttype = oc.opcintype
@@ -48,7 +48,7 @@ CROSS JOIN LATERAL (
       OR (own.typtype = 'r' AND oc.opcintype = 'anyrange'::regtype)
       OR (kind.oid = 'varchar'::regtype AND oc.opcintype = 'text'::regtype))) base
 CROSS JOIN LATERAL (
-  SELECT pg_catalog.max(amop.amopopr::regoperator::text) AS equal, kind.collation AS collation,
+  SELECT pg_catalog.max(amop.amopopr::regoperator::text) AS equal, kind.coll AS coll,
     pg_catalog.format_type(kind.part, NULL) AS element
   FROM pg_catalog.pg_opclass oc
   JOIN pg_catalog.pg_amop amop ON amop.amopfamily = oc.opcfamily
