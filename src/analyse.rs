@@ -4,9 +4,11 @@
 //! what is missing: it says so in the report. Only a capture that holds no plan where one must be is an error.
 
 mod database;
+mod migrations;
 mod workload;
 
 pub use database::{InQuestion, in_question};
+pub use migrations::migrations;
 
 use crate::capture::{Capture, Comment, Gap, Mode, Origin, Run};
 use crate::catalog::RelationKind;

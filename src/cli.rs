@@ -38,6 +38,8 @@ pub enum Command {
     Top(Top),
     /// Judge a whole database: indexes nobody needs, keys without one, statistics, vacuum, limits that come near
     Health(Health),
+    /// Check new migrations: what they lock and for how long, and what becomes of the queries' plans
+    Check(Check),
     /// Write the sizes, statistics and settings of a database to one portable file, without its rows
     Pack(Pack),
     /// What this role on this server lets pgproof see, and leftovers of killed trials
@@ -63,9 +65,9 @@ pub struct Common {
     /// Write the report to FILE as well; the format follows its extension unless --format names it
     #[arg(long, short = 'o', global = true, value_name = "FILE")]
     pub output: Vec<PathBuf>,
-    /// Exit with 1 where a finding is at least this severe
-    #[arg(long, value_enum, global = true, default_value = "never", value_name = "SEVERITY")]
-    pub fail_on: FailOn,
+    /// Exit with 1 where a finding is at least this severe [default: error for check, else never]
+    #[arg(long, value_enum, global = true, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
     /// Settings file [default: pgproof.toml here or in a parent folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -309,6 +311,27 @@ pub struct Health {
     pub capture: Option<PathBuf>,
     #[command(flatten)]
     pub connection: Connection,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Check {
+    /// Folders with migrations, or files
+    #[arg(required = true, value_name = "MIGRATIONS")]
+    pub migrations: Vec<PathBuf>,
+    /// What is applied already: the same folders in a revision of git, or a folder [default: nothing]
+    #[arg(long, value_name = "REV|DIR")]
+    pub base: Option<String>,
+    /// Who runs the migrations [default: what the files look like]
+    #[arg(long, value_name = "NAME")]
+    pub framework: Option<String>,
+    /// The schema before all migrations: what `pg_dump --schema-only` wrote
+    #[arg(long, value_name = "FILE")]
+    pub schema: Vec<PathBuf>,
+    /// Production's sizes and statistics, which `pgproof pack` wrote
+    #[arg(long, value_name = "FILE")]
+    pub pack: Option<PathBuf>,
+    #[command(flatten)]
+    pub ground: Ground,
 }
 
 #[derive(Args, Debug, Clone)]

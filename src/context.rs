@@ -7,6 +7,8 @@ use crate::catalog::snapshot::{Moment, Snapshot, Table, TableIndex};
 use crate::catalog::{Catalog, Relation, ServerInfo};
 use crate::facts::{Facts, NodeFacts};
 use crate::finding::Place;
+use crate::migrate::traced::Traced;
+use crate::migrate::{Migration, Sizes};
 use crate::plan::{Node, Plan, Relationship};
 use crate::sql::condition::{Condition, condition};
 use crate::sql::shape::Shape;
@@ -23,6 +25,15 @@ pub struct WorkloadContext<'a> {
     pub ranking: &'a Ranking,
     /// What each statement of the ranking does, in its order; `None` where its text does not tell.
     pub shapes: &'a [Option<Shape>],
+}
+
+/// Migrations with what was seen while they ran.
+#[derive(Debug, Clone, Copy)]
+pub struct TraceContext<'a> {
+    /// The new ones, in order.
+    pub migrations: &'a [Migration],
+    pub traced: &'a [Traced],
+    pub sizes: &'a Sizes,
 }
 
 /// Levels above a node within which something stands for it. Nodes that only pass rows on are a few at most.

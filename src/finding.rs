@@ -112,6 +112,8 @@ pub enum Remedy {
     DropIndex { index: u32, cover: Option<u32> },
     /// An index is built anew.
     Reindex { index: u32 },
+    /// The same change as a migration that nobody waits for: its statements in order, each in a transaction of its own.
+    Migration(Vec<String>),
     /// An index on columns of a table of the snapshot, for a foreign key.
     IndexForKey { table: u32, columns: Vec<String> },
 }

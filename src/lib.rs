@@ -16,6 +16,7 @@ pub mod error;
 pub mod exit;
 pub mod facts;
 pub mod finding;
+pub mod migrate;
 pub mod pack;
 pub mod plan;
 pub mod postgres;

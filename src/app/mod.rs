@@ -3,6 +3,7 @@
 //! Refuses to analyse or to render: it reads, asks, hands on and writes.
 #![allow(clippy::disallowed_methods)] // An edge: files, standard streams and the clock are read here.
 
+mod check;
 mod demo;
 mod doctor;
 mod explain;
@@ -62,6 +63,7 @@ pub fn run(cli: Cli) -> Result<u8> {
     let common = &cli.common;
     match cli.command {
         Command::Explain(args) => runtime()?.block_on(explain::run(&args, common)),
+        Command::Check(args) => runtime()?.block_on(check::run(&args, common)),
         Command::Pack(args) => runtime()?.block_on(pack::run(&args, common)),
         Command::Plan(args) => plan::run(&args, common),
         Command::Top(args) => runtime()?.block_on(top::run(&args, common)),
@@ -125,9 +127,9 @@ fn nearest_config(folder: &Path) -> Option<PathBuf> {
 }
 
 /// The exit code that a report stands for.
-fn verdict(report: &crate::report::Report, fail_on: cli::FailOn) -> u8 {
+fn verdict(report: &crate::report::Report, fail_on: Option<cli::FailOn>) -> u8 {
     use crate::finding::Severity;
-    let level = match fail_on {
+    let level = match fail_on.unwrap_or(cli::FailOn::Never) {
         cli::FailOn::Never => return exit::OK,
         cli::FailOn::Info => Severity::Info,
         cli::FailOn::Warning => Severity::Warning,

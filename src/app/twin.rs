@@ -80,6 +80,16 @@ impl Ground {
         Ok(())
     }
 
+    /// `server_version_num` of the server.
+    pub fn version_num(&self) -> u32 {
+        self.admin.version().num
+    }
+
+    /// The server's version, such as `15.18`.
+    pub fn version(&self) -> String {
+        self.admin.version().text.split_whitespace().next().unwrap_or_default().to_owned()
+    }
+
     /// The server's major version.
     pub fn major(&self) -> u32 {
         self.admin.version().major()

@@ -24,6 +24,7 @@ mod session;
 pub mod snapshot;
 mod templates;
 mod tls;
+pub mod trace;
 pub mod trial;
 pub mod twin;
 mod verifier;

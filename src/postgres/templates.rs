@@ -310,6 +310,14 @@ pub(super) fn unseen(index: u32, question: &str) -> String {
     )
 }
 
+/// A row lock on each table of a server of ours, so that what needs more waits and is seen.
+pub(super) fn stand_in_the_way(tables: &[String]) -> String {
+    match tables {
+        [] => "BEGIN".to_owned(),
+        _ => format!("BEGIN; LOCK TABLE {} IN ROW EXCLUSIVE MODE", tables.join(", ")),
+    }
+}
+
 /// Drops an index on a server of ours.
 pub(super) fn drop_index(schema: &str, name: &str) -> String {
     format!("DROP INDEX IF EXISTS {}", qualified(schema, name))

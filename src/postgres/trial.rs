@@ -284,6 +284,7 @@ impl<'a> Trial<'a> {
             | Change::Rewrite { .. }
             | Change::Vacuum { .. }
             | Change::DropIndex { .. }
+            | Change::Migration { .. }
             | Change::Reindex { .. } => Ok(Built { size_bytes: None, not_yet_usable: None }),
         }
     }

@@ -155,10 +155,11 @@ fn make(ctx: &PlanContext, remedy: &Remedy) -> Result<Proposal, WhyNot> {
             let known = ctx.catalog.relation(Some(schema), relation).ok_or(WhyNot::UnknownRelation)?;
             Ok(vacuum(ctx, known))
         }
-        // What a database's catalog shows is no matter of a plan.
-        Remedy::DropIndex { .. } | Remedy::Reindex { .. } | Remedy::IndexForKey { .. } => {
-            Err(WhyNot::UnknownRelation)
-        }
+        // What a database's catalog or a migration shows is no matter of a plan.
+        Remedy::Migration(_)
+        | Remedy::DropIndex { .. }
+        | Remedy::Reindex { .. }
+        | Remedy::IndexForKey { .. } => Err(WhyNot::UnknownRelation),
     }
 }
 

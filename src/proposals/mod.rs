@@ -85,6 +85,10 @@ pub enum Change {
         schema: String,
         name: String,
     },
+    /// Statements for a migration in place of another.
+    Migration {
+        steps: Vec<String>,
+    },
     /// VACUUM: nothing that could be tried and taken back.
     Vacuum {
         schema: String,

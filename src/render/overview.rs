@@ -107,6 +107,7 @@ fn remedy(judged: &Judged) -> String {
         Change::DropIndex { name, .. } => format!("drop {name}"),
         Change::Reindex { name, .. } => format!("REINDEX {name}"),
         Change::Vacuum { relation, .. } => format!("VACUUM {relation}"),
+        Change::Migration { .. } => "the migration in other words".to_owned(),
     }
 }
 

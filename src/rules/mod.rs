@@ -8,6 +8,7 @@ mod covers;
 mod database;
 mod hidden;
 mod memory;
+mod migration;
 pub mod page;
 mod rewriting;
 mod runs;
@@ -19,7 +20,7 @@ pub mod team;
 mod vacuuming;
 mod workload;
 
-use crate::context::{CatalogContext, PlanContext, WorkloadContext};
+use crate::context::{CatalogContext, PlanContext, TraceContext, WorkloadContext};
 use crate::finding::{Confidence, Finding, Severity};
 
 pub use config::{Config, Override, Root, Tuning, pattern};
@@ -85,6 +86,14 @@ rules! {
     stale_statistics,
     dead_rows,
     sequence_near_end,
+    migration_fails,
+    index_not_concurrent,
+    blocking_rewrite,
+    blocking_scan,
+    lock_held_across_statements,
+    backfill_in_migration,
+    drop_breaks_clients,
+    lock_timeout_missing,
 }
 
 /// What a rule looks at.
@@ -98,9 +107,12 @@ pub enum Check {
     Workload(fn(&WorkloadContext, &Tuning) -> Vec<Finding>),
     /// A whole database.
     Catalog(fn(&CatalogContext, &Tuning) -> Looked),
+    /// Migrations that were traced.
+    Migration(fn(&TraceContext, &Tuning) -> Vec<Finding>),
 }
 
 pub use database::{Checked, Looked, run_catalog};
+pub use migration::run_migrations;
 pub use runs::run_all;
 pub use workload::run_workload;
 

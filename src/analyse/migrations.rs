@@ -1,0 +1,108 @@
+//! Migrations that were traced: their rules run, their `pgproof:ignore` comments heard, safe forms made proposals.
+//!
+//! Refuses to try a safe form: it is for a migration that somebody writes.
+
+use super::{judged, speaking};
+use crate::capture::{Comment, Origin, OriginKind};
+use crate::context::TraceContext;
+use crate::finding::{Finding, Remedy};
+use crate::migrate::{Migration, Step};
+use crate::proposals::{Applicability, Change, Proposal};
+use crate::report::{Report, Statement, Suppressed};
+use crate::rules::{self, Config};
+use crate::sql;
+use crate::suppress::{self, Status};
+
+/// Adds what the rules say of migrations to a report. The settings of each file's path hold for its findings.
+pub fn migrations(report: &mut Report, ctx: &TraceContext, config: &Config) {
+    let first = report.suppressions.len();
+    let ignoring = listen(report, ctx.migrations, config);
+    let told = rules::run_migrations(ctx, config);
+    let off = |finding: &Finding| {
+        let path = finding.location.as_ref().map(|place| place.path.as_str());
+        !config.at(path).runs(&finding.rule)
+    };
+    for finding in told.into_iter().filter(|finding| !off(finding)) {
+        let by =
+            report.suppressions[first..].iter().zip(&ignoring).position(|(suppression, (path, line))| {
+                let at = finding.location.as_ref();
+                suppression.in_force()
+                    && suppression.rule == finding.rule
+                    && at.is_some_and(|at| at.path == *path && at.line == *line)
+            });
+        match by {
+            Some(by) => {
+                report.suppressions[first + by].status = Status::Applied;
+                report.suppressed.push(Suppressed { finding, by: first + by });
+            }
+            None => add(report, finding),
+        }
+    }
+}
+
+/// Reads the comments of all steps. Returns for each suppression the path and first line of its statement.
+fn listen(report: &mut Report, migrations: &[Migration], config: &Config) -> Vec<(String, usize)> {
+    let mut places = Vec::new();
+    for migration in migrations {
+        for step in &migration.steps {
+            let mut comments: Vec<Comment> =
+                step.comments.iter().filter(|c| suppress::mentions(&c.text)).cloned().collect();
+            comments.extend(speaking(&step.text, |line| Some(step.line + line - 1)));
+            comments.dedup();
+            if comments.is_empty() {
+                continue;
+            }
+            let at = report.statements.len();
+            let read = suppress::read(at, &comments, config.today.as_deref(), config);
+            places.extend(read.iter().map(|_| (migration.path.clone(), step.line)));
+            report.suppressions.extend(read);
+            report.statements.push(statement(migration, step));
+        }
+    }
+    places
+}
+
+fn statement(migration: &Migration, step: &Step) -> Statement {
+    Statement {
+        title: None,
+        text: step.text.clone(),
+        fingerprint: sql::fingerprint(&step.text),
+        origin: Origin { kind: OriginKind::File, path: Some(migration.path.clone()), line: Some(step.line) },
+        counted: None,
+        plans: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+fn add(report: &mut Report, finding: Finding) {
+    let at = report.findings.len();
+    let steps = finding.remedies.iter().find_map(|remedy| match remedy {
+        Remedy::Migration(steps) => Some(steps.clone()),
+        _ => None,
+    });
+    let relation = finding.relation.clone();
+    report.findings.push(finding);
+    let Some(steps) = steps else { return };
+    let known = report.proposals.iter_mut().find(|judged| judged.proposal.apply == steps);
+    if let Some(known) = known {
+        known.proposal.answers.push(at);
+        return;
+    }
+    let proposal = Proposal {
+        change: Change::Migration { steps: steps.clone() },
+        relation,
+        apply: steps,
+        undo: Vec::new(),
+        answers: vec![at],
+        statement: None,
+        run: 0,
+        applicability: Applicability::Review,
+        locks: Vec::new(),
+        size: None,
+        write_cost: None,
+        remarks: vec!["in place of the statement: each in a transaction of its own".to_owned()],
+    };
+    let mut one = judged(proposal, None);
+    one.verdict.reason = Some("not tried: it is for a migration of yours".to_owned());
+    report.proposals.push(one);
+}

@@ -1,0 +1,154 @@
+//! `pgproof check`: what new migrations do to a running database, and to the plans of its queries.
+//!
+//! Refuses to touch a server that it did not start, unless the user said that it is given up.
+
+mod files;
+
+use super::progress::Progress;
+use super::twin::{self, Ground, SCHEMA};
+use super::{output, schema, settings, verdict};
+use crate::analyse::migrations as judge;
+use crate::capture::Gap;
+use crate::catalog::ServerInfo;
+use crate::cli::{Check as Args, Common, FailOn};
+use crate::context::TraceContext;
+use crate::error::Result;
+use crate::migrate::traced::Traced;
+use crate::migrate::{Framework, Migration, Problem, Size, Sizes, read};
+use crate::pack::{Pack, RelationKind};
+use crate::postgres::{Interrupt, trace};
+use crate::report::Report;
+use crate::rules::Config;
+use crate::sql::ident::qualified;
+use std::collections::HashMap;
+
+/// The migrations of both sides, read.
+struct Sides {
+    framework: Framework,
+    base: Vec<Migration>,
+    /// Those of head that base does not have.
+    new: Vec<Migration>,
+    problems: Vec<Problem>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Files that cannot be read; no server; migrations of the base that do not run.
+pub async fn run(args: &Args, common: &Common) -> Result<u8> {
+    output::check(common)?;
+    let config = settings(common)?;
+    let sides = sides(args)?;
+    let pack = args.pack.as_deref().map(twin::read_pack).transpose()?;
+    let scripts = schema::scripts(&args.schema)?;
+    let interrupt = Interrupt::on_signals()?;
+    let progress = Progress::new(common.quiet);
+    progress.step("starting a throwaway server");
+    let major = pack.as_ref().map(Pack::major);
+    let ground = Ground::start(&args.ground, major, &interrupt).await?;
+    let checked = check(&ground, &sides, &scripts, pack.as_ref(), &config, &progress).await;
+    let stopped = ground.stop().await;
+    drop(progress);
+    let report = checked?;
+    stopped?;
+    output::write(&report, common)?;
+    Ok(verdict(&report, common.fail_on.or(Some(FailOn::Error))))
+}
+
+fn sides(args: &Args) -> Result<Sides> {
+    let head = files::folder(&args.migrations)?;
+    let base = match &args.base {
+        Some(base) => files::base(base, &args.migrations)?,
+        None => Vec::new(),
+    };
+    let framework = match &args.framework {
+        Some(name) => name.parse()?,
+        None => Framework::detect(&head),
+    };
+    let (applied, _) = read(&base, framework)?;
+    let (all, mut problems) = read(&head, framework)?;
+    let known: HashMap<&str, &Migration> = applied.iter().map(|m| (m.name.as_str(), m)).collect();
+    for migration in &all {
+        if known.get(migration.name.as_str()).is_some_and(|then| then.text != migration.text) {
+            problems.push(Problem {
+                path: migration.path.clone(),
+                what: "it was edited after the base had it: where it ran already, it does not run again"
+                    .to_owned(),
+            });
+        }
+    }
+    let new: Vec<Migration> = all.into_iter().filter(|m| !known.contains_key(m.name.as_str())).collect();
+    Ok(Sides { framework, base: applied, new, problems })
+}
+
+async fn check(
+    ground: &Ground,
+    sides: &Sides,
+    scripts: &[schema::Script],
+    pack: Option<&Pack>,
+    config: &Config,
+    progress: &Progress,
+) -> Result<Report> {
+    let mut report = Report { server: Some(server(ground, pack)), ..Report::default() };
+    report.gaps.extend(ground.create(SCHEMA, pack).await?);
+    report.gaps.extend(sides.problems.iter().map(|p| Gap {
+        what: format!("{}: {}", p.path, p.what),
+        sqlstate: None,
+        disables: vec!["check".to_owned()],
+    }));
+    let base = ground.connect(SCHEMA).await?;
+    {
+        let session = base.session("base").await?;
+        progress.step("applying the migrations of the base");
+        report.gaps.extend(schema::load(&session, scripts).await?);
+        trace::apply(&session, &sides.base).await?;
+    }
+    drop(base);
+    ground.copy(SCHEMA, HEAD).await?;
+    progress.step("tracing the new migrations");
+    let head = ground.connect(HEAD).await?;
+    let traced = trace::trace(&head, &sides.new).await?;
+    drop(head);
+    migrations(&mut report, sides, &traced, pack, config);
+    Ok(report)
+}
+
+/// The database with all migrations.
+const HEAD: &str = "pgproof_head";
+
+fn migrations(report: &mut Report, sides: &Sides, traced: &[Traced], pack: Option<&Pack>, config: &Config) {
+    let sizes = pack.map_or_else(Sizes::default, sizes);
+    let ctx = TraceContext { migrations: &sides.new, traced, sizes: &sizes };
+    judge(report, &ctx, config);
+}
+
+/// The sizes of a pack's tables, their indexes with them.
+fn sizes(pack: &Pack) -> Sizes {
+    let block = f64::from(pack.source.block_size);
+    let mut sizes: HashMap<String, Size> = HashMap::new();
+    let none = Size { rows: 0.0, bytes: 0.0, index_bytes: 0.0, assumed: false };
+    for relation in &pack.relations {
+        let bytes = relation.blocks.unwrap_or(relation.pages) * block;
+        match (&relation.table, relation.kind) {
+            (Some(table), _) => {
+                sizes.entry(qualified(&table.schema, &table.name)).or_insert(none).index_bytes += bytes;
+            }
+            (None, RelationKind::Partitioned) => {}
+            (None, _) => {
+                let size = sizes.entry(qualified(&relation.schema, &relation.name)).or_insert(none);
+                size.bytes += bytes;
+                size.rows += relation.rows.max(0.0);
+            }
+        }
+    }
+    Sizes::known(sizes)
+}
+
+fn server(ground: &Ground, pack: Option<&Pack>) -> ServerInfo {
+    ServerInfo {
+        version_num: ground.version_num(),
+        version: ground.version(),
+        database: pack.map_or_else(|| "throwaway".to_owned(), |pack| pack.source.database.clone()),
+        ..ServerInfo::default()
+    }
+}

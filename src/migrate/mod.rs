@@ -1,0 +1,86 @@
+//! Migrations: their files, in order, with the transaction rules of the framework that runs them; and what was seen
+//! while they ran.
+//!
+//! Refuses to apply a migration, and to guess what its framework would not do.
+
+mod directives;
+mod framework;
+mod read;
+mod sizes;
+pub mod traced;
+
+pub use framework::Framework;
+pub(crate) use read::outside;
+pub use read::{Problem, read};
+pub use sizes::{Size, Sizes};
+
+use crate::capture::Comment;
+
+/// A file of the migrations' folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// As the user reaches it, with `/` between its parts.
+    pub path: String,
+    /// Below the folder, with `/` between its parts: what two versions of a folder are compared by.
+    pub name: String,
+    pub text: String,
+}
+
+/// How a file's statements are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Running {
+    /// All in one transaction.
+    Together,
+    /// Each by itself, unless the file opens a transaction.
+    Alone,
+    /// Sent as one string: one transaction that nobody opened, unless it is a single statement.
+    OneString,
+}
+
+/// One migration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Migration {
+    /// What it is ordered by, as written: `20240102030405`, `V1.2`.
+    pub version: String,
+    /// The file's name below its folder.
+    pub name: String,
+    pub path: String,
+    pub running: Running,
+    pub steps: Vec<Step>,
+    /// The file as it was read, to tell whether it was edited.
+    pub text: String,
+}
+
+/// A statement of a migration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub text: String,
+    /// Counted from 1.
+    pub line: usize,
+    pub end_line: usize,
+    /// Comments around it that may speak to pgproof.
+    pub comments: Vec<Comment>,
+}
+
+/// What a statement does to the transaction it stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    Begin,
+    End,
+    None,
+}
+
+impl Step {
+    /// Whether it begins or ends a transaction.
+    pub fn control(&self) -> Control {
+        let (tokens, _) = crate::sql::token::tokenize(&self.text);
+        let word = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is_word(&self.text, word));
+        match () {
+            () if word(0, "begin") || (word(0, "start") && word(1, "transaction")) => Control::Begin,
+            () if word(0, "commit") || word(0, "end") || (word(0, "rollback") && !word(1, "to")) => {
+                Control::End
+            }
+            () => Control::None,
+        }
+    }
+}

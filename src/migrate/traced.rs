@@ -1,0 +1,249 @@
+//! What was seen while migrations ran: locks, rewrites, scans, builds, what went and what changed its name.
+//!
+//! Refuses to judge. A relation that the migrations themselves made is nobody's to wait for: it is not told of.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A lock on a relation, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lock {
+    AccessShare,
+    RowShare,
+    RowExclusive,
+    ShareUpdateExclusive,
+    Share,
+    ShareRowExclusive,
+    Exclusive,
+    AccessExclusive,
+}
+
+impl Lock {
+    /// As `pg_locks` writes it.
+    pub fn read(mode: &str) -> Option<Lock> {
+        Some(match mode {
+            "AccessShareLock" => Lock::AccessShare,
+            "RowShareLock" => Lock::RowShare,
+            "RowExclusiveLock" => Lock::RowExclusive,
+            "ShareUpdateExclusiveLock" => Lock::ShareUpdateExclusive,
+            "ShareLock" => Lock::Share,
+            "ShareRowExclusiveLock" => Lock::ShareRowExclusive,
+            "ExclusiveLock" => Lock::Exclusive,
+            "AccessExclusiveLock" => Lock::AccessExclusive,
+            _ => return None,
+        })
+    }
+
+    /// As the manual writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lock::AccessShare => "ACCESS SHARE",
+            Lock::RowShare => "ROW SHARE",
+            Lock::RowExclusive => "ROW EXCLUSIVE",
+            Lock::ShareUpdateExclusive => "SHARE UPDATE EXCLUSIVE",
+            Lock::Share => "SHARE",
+            Lock::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
+            Lock::Exclusive => "EXCLUSIVE",
+            Lock::AccessExclusive => "ACCESS EXCLUSIVE",
+        }
+    }
+
+    /// Who waits for it.
+    pub fn blocks(self) -> Option<&'static str> {
+        match self {
+            Lock::AccessExclusive => Some("everybody who reads or writes"),
+            lock if lock >= Lock::Share => Some("everybody who writes"),
+            _ => None,
+        }
+    }
+}
+
+/// What `pg_class` and its kin say of a database at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Picture {
+    /// By OID.
+    pub relations: BTreeMap<u32, Seen>,
+    /// Since the transaction began: (sequential scans, rows updated or deleted). By OID.
+    pub counts: BTreeMap<u32, (f64, f64)>,
+    /// (OID, mode), as `pg_locks` has them of this session.
+    pub locks: Vec<(u32, String)>,
+    /// `lock_timeout` in milliseconds; 0 is none.
+    pub lock_timeout: f64,
+    /// By OID: constraints of tables.
+    pub constraints: BTreeMap<u32, Constraint>,
+}
+
+/// A relation in a [`Picture`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Seen {
+    /// Qualified, quoted where needed.
+    pub name: String,
+    pub kind: String,
+    pub file: u32,
+    /// Of an index: its table.
+    pub table: Option<u32>,
+    /// By number: name, type, NOT NULL.
+    pub columns: BTreeMap<i16, (String, String, bool)>,
+}
+
+/// A constraint in a [`Picture`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Constraint {
+    pub table: u32,
+    pub name: String,
+    /// `c`, `f`, `p`, `u`, `x`, `n` as in `contype`.
+    pub kind: String,
+    pub validated: bool,
+    /// `pg_get_constraintdef`.
+    pub definition: String,
+    /// The index behind it.
+    pub index: Option<u32>,
+}
+
+/// What one statement did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Traced {
+    /// Index of the migration, and of the statement in it.
+    pub migration: usize,
+    pub step: usize,
+    /// Statements with one number stood in one transaction.
+    pub transaction: usize,
+    /// `lock_timeout` when it began, in milliseconds.
+    pub lock_timeout: f64,
+    /// Of relations that were there before the first of the new migrations.
+    pub effects: Vec<Effect>,
+    pub failure: Option<Failure>,
+}
+
+/// What a statement did to one relation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    pub oid: u32,
+    /// Its name before the first of the new migrations.
+    pub relation: String,
+    pub table: bool,
+    /// The lock that the statement took on it, where its transaction held no stronger one already.
+    pub lock: Option<Lock>,
+    pub rewritten: bool,
+    /// Read as a whole.
+    pub scanned: bool,
+    /// Rows are updated or deleted in it.
+    pub changes_rows: bool,
+    /// Indexes built on it that were not there.
+    pub built: Vec<String>,
+    /// It is gone.
+    pub dropped: bool,
+    pub renamed_to: Option<String>,
+    /// Columns that are gone.
+    pub dropped_columns: Vec<String>,
+    /// (from, to).
+    pub renamed_columns: Vec<(String, String)>,
+    /// (column, type before, type after).
+    pub retyped: Vec<(String, String, String)>,
+    /// Columns that are NOT NULL from now on.
+    pub not_null: Vec<String>,
+    /// Constraints that were not there.
+    pub constraints: Vec<Constraint>,
+}
+
+impl Effect {
+    /// Work that grows with the relation.
+    pub fn long(&self) -> bool {
+        self.rewritten || self.scanned || self.changes_rows || !self.built.is_empty()
+    }
+}
+
+/// Why a statement failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub sqlstate: Option<String>,
+    pub message: String,
+}
+
+/// What is different between two pictures of one session: what a statement between them did to the relations of `old`.
+/// `held` are the locks of its transaction before it.
+pub fn effects(
+    old: &Picture,
+    before: &Picture,
+    after: &Picture,
+    held: &[(u32, String)],
+    text: &str,
+) -> Vec<Effect> {
+    let strongest = |locks: &[(u32, String)], oid: u32| {
+        locks.iter().filter(|(of, _)| *of == oid).filter_map(|(_, mode)| Lock::read(mode)).max()
+    };
+    let changes = changes_rows(text);
+    let mut effects = Vec::new();
+    for (&oid, then) in &old.relations {
+        // Gone before this statement.
+        let Some(was) = before.relations.get(&oid) else { continue };
+        let now = after.relations.get(&oid);
+        let lock = strongest(&after.locks, oid);
+        let table = matches!(then.kind.as_str(), "r" | "p" | "m");
+        let built: Vec<String> = after
+            .relations
+            .iter()
+            .filter(|(index, seen)| seen.table == Some(oid) && !before.relations.contains_key(index))
+            .map(|(_, seen)| seen.name.clone())
+            .collect();
+        let count = |picture: &Picture| picture.counts.get(&oid).copied().unwrap_or((0.0, 0.0));
+        let scanned = count(after).0 > count(before).0;
+        let constraints: Vec<Constraint> = after
+            .constraints
+            .iter()
+            .filter(|(id, c)| c.table == oid && !before.constraints.contains_key(id))
+            .map(|(_, c)| c.clone())
+            .collect();
+        let mut effect = Effect {
+            oid,
+            relation: then.name.clone(),
+            table,
+            lock: lock.filter(|lock| strongest(held, oid).is_none_or(|had| had < *lock)),
+            rewritten: now.is_some_and(|now| now.file != was.file && was.file != 0),
+            scanned,
+            changes_rows: table && changes && lock >= Some(Lock::RowExclusive),
+            built,
+            dropped: now.is_none(),
+            renamed_to: now.filter(|now| now.name != was.name).map(|now| now.name.clone()),
+            dropped_columns: Vec::new(),
+            renamed_columns: Vec::new(),
+            retyped: Vec::new(),
+            not_null: Vec::new(),
+            constraints,
+        };
+        if let Some(now) = now {
+            columns(&mut effect, was, now);
+        }
+        if effect.lock.is_some() || effect.long() || effect.dropped || effect.renamed_to.is_some() {
+            effects.push(effect);
+        }
+    }
+    effects
+}
+
+fn columns(effect: &mut Effect, was: &Seen, now: &Seen) {
+    for (number, (name, kind, not_null)) in &was.columns {
+        let Some((new_name, new_kind, now_not_null)) = now.columns.get(number) else {
+            effect.dropped_columns.push(name.clone());
+            continue;
+        };
+        if name != new_name {
+            effect.renamed_columns.push((name.clone(), new_name.clone()));
+        }
+        if kind != new_kind {
+            effect.retyped.push((new_name.clone(), kind.clone(), new_kind.clone()));
+        }
+        if *now_not_null && !not_null {
+            effect.not_null.push(new_name.clone());
+        }
+    }
+}
+
+/// The statement updates or deletes rows: tables are empty here, so that no count shows it.
+fn changes_rows(text: &str) -> bool {
+    let (tokens, _) = crate::sql::token::tokenize(text);
+    let first = tokens.first();
+    ["update", "delete", "merge", "with", "do", "call", "select"]
+        .iter()
+        .any(|word| first.is_some_and(|t| t.is_word(text, word)))
+}

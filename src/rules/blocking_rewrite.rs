@@ -1,0 +1,54 @@
+//! A table that is written anew while nobody may read it.
+//!
+//! Refuses to guess from the words: a rewrite was seen, or there was none.
+
+use super::migration::{SECONDS, blocking, evidence, finding, loudness, text, within, work};
+use super::{Check, Spec, Tuning};
+use crate::context::TraceContext;
+use crate::finding::Finding;
+use crate::migrate::traced::{Effect, Traced};
+use crate::sql::token::tokenize;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "blocking-rewrite",
+    summary: "a migration writes a table anew while nobody may read it",
+    thresholds: &SECONDS,
+    page: include_str!("../../rules/blocking-rewrite.md"),
+    of_estimates: true,
+    check: Check::Migration(check),
+};
+
+fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for traced in ctx.traced {
+        let (tokens, _) = tokenize(text(ctx, traced));
+        // A new empty file takes no time.
+        let truncates = tokens.first().is_some_and(|t| t.is_word(text(ctx, traced), "truncate"));
+        for effect in traced.effects.iter().filter(|e| e.table && e.rewritten && !truncates) {
+            found.extend(rewrites(ctx, tuning, traced, effect));
+        }
+    }
+    found
+}
+
+fn rewrites(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, effect: &Effect) -> Option<Finding> {
+    // An earlier statement of the transaction may have taken the lock.
+    let (lock, who) =
+        blocking(effect).unwrap_or((crate::migrate::traced::Lock::AccessExclusive, "everybody who reads or writes"));
+    let range = work(ctx, effect);
+    let mut found = finding(ctx, &SPEC, traced, Some(effect));
+    found.severity = loudness(range, tuning);
+    found.what = format!("{} is written anew, with all its indexes, under {}", effect.relation, lock.name());
+    found.why = format!("{who} waits until it is done: {}", within(range));
+    found.help = match effect.retyped.as_slice() {
+        [(column, from, to), ..] => format!(
+            "add a column of type {to}, keep it equal with a trigger, fill it in batches, and swap the two; {column} \
+             is {from} until then"
+        ),
+        [] => "add the column without the default, set the default, fill the rows in batches, and set NOT NULL by a \
+               validated CHECK"
+            .to_owned(),
+    };
+    found.evidence = evidence(ctx, effect, lock, range);
+    Some(found)
+}

@@ -1,0 +1,79 @@
+//! A table that is read as a whole under a lock that others wait for.
+//!
+//! Refuses to speak of builds and rewrites, which have rules of their own.
+
+use super::migration::{SECONDS, blocking, evidence, finding, loudness, text, within, work};
+use super::{Check, Spec, Tuning};
+use crate::context::TraceContext;
+use crate::finding::{Finding, Remedy};
+use crate::migrate::traced::{Effect, Lock, Traced};
+use crate::sql::ident::{clip, quote};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "blocking-scan",
+    summary: "a migration reads a whole table under a lock that others wait for",
+    thresholds: &SECONDS,
+    page: include_str!("../../rules/blocking-scan.md"),
+    of_estimates: true,
+    check: Check::Migration(check),
+};
+
+fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
+    let mut found: Vec<Finding> = Vec::new();
+    for traced in ctx.traced {
+        for effect in &traced.effects {
+            let alone = effect.table && effect.scanned && !effect.rewritten && effect.built.is_empty();
+            let by_rows = effect.changes_rows && effect.lock.is_none_or(|lock| lock < Lock::Share);
+            if alone && !by_rows {
+                found.extend(scans(ctx, tuning, traced, effect));
+            }
+        }
+    }
+    found
+}
+
+fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, effect: &Effect) -> Option<Finding> {
+    let (lock, who) = blocking(effect)?;
+    let range = work(ctx, effect);
+    let mut found = finding(ctx, &SPEC, traced, Some(effect));
+    found.severity = loudness(range, tuning);
+    found.what = format!("{} is read as a whole under {}", effect.relation, lock.name());
+    found.why = format!("{who} waits until it is read: {}", within(range));
+    let steps = validated_later(effect).or_else(|| not_null(effect));
+    found.help = match (&steps, text(ctx, traced)) {
+        (Some(_), _) => {
+            "add it NOT VALID, which holds for new rows at once, and validate it in a migration of its own".to_owned()
+        }
+        _ => "do the reading before, in a statement that takes a weaker lock".to_owned(),
+    };
+    found.remedies = steps.map(Remedy::Migration).into_iter().collect();
+    found.evidence = evidence(ctx, effect, lock, range);
+    Some(found)
+}
+
+/// A constraint that is validated at once: added NOT VALID, and validated by itself.
+fn validated_later(effect: &Effect) -> Option<Vec<String>> {
+    let [constraint] = effect.constraints.as_slice() else { return None };
+    if !constraint.validated || !matches!(constraint.kind.as_str(), "c" | "f") {
+        return None;
+    }
+    let name = quote(&constraint.name);
+    Some(vec![
+        format!("ALTER TABLE {} ADD CONSTRAINT {name} {} NOT VALID", effect.relation, constraint.definition),
+        format!("ALTER TABLE {} VALIDATE CONSTRAINT {name}", effect.relation),
+    ])
+}
+
+/// SET NOT NULL reads nothing where a validated CHECK says the same.
+fn not_null(effect: &Effect) -> Option<Vec<String>> {
+    let [column] = effect.not_null.as_slice() else { return None };
+    let table = &effect.relation;
+    let name = quote(&format!("{}_not_null", clip(column, 50)));
+    let column = quote(column);
+    Some(vec![
+        format!("ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID"),
+        format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"),
+        format!("ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"),
+        format!("ALTER TABLE {table} DROP CONSTRAINT {name}"),
+    ])
+}

@@ -1,0 +1,62 @@
+//! A table or column that is gone or has another name while those who ask for it still run.
+//!
+//! Refuses to know who asks: queries that are given to `check` are planned, and break by themselves.
+
+use super::migration::finding;
+use super::{Check, Spec, Tuning};
+use crate::context::TraceContext;
+use crate::finding::{Confidence, Evidence, Finding, Severity};
+use crate::migrate::traced::Effect;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "drop-breaks-clients",
+    summary: "a migration drops or renames a table or column that running clients may still ask for",
+    thresholds: &[],
+    page: include_str!("../../rules/drop-breaks-clients.md"),
+    of_estimates: true,
+    check: Check::Migration(check),
+};
+
+fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for traced in ctx.traced {
+        for effect in traced.effects.iter().filter(|e| e.table) {
+            for (what, lost) in breaks(effect) {
+                let mut finding = finding(ctx, &SPEC, traced, Some(effect));
+                finding.severity = Severity::Warning;
+                finding.confidence = Confidence::Guessed;
+                finding.what = what;
+                finding.why = match lost {
+                    true => "clients of before fail from this moment on, and the data is gone: no migration brings it back",
+                    false => "clients of before fail from this moment on",
+                }
+                .to_owned();
+                finding.help = match lost {
+                    true => "take it out of the code first, deploy, and drop it in a later migration",
+                    false => "add the new name beside the old one, move the code over, and drop the old one later",
+                }
+                .to_owned();
+                finding.evidence = vec![Evidence::data("rows", ctx.sizes.of(&effect.relation).rows, "rows")];
+                found.push(finding);
+            }
+        }
+    }
+    found
+}
+
+/// What goes, and whether its data goes too.
+fn breaks(effect: &Effect) -> Vec<(String, bool)> {
+    let table = &effect.relation;
+    let mut all = Vec::new();
+    if effect.dropped {
+        all.push((format!("{table} is dropped"), true));
+    }
+    if let Some(name) = &effect.renamed_to {
+        all.push((format!("{table} is renamed to {name}"), false));
+    }
+    all.extend(effect.dropped_columns.iter().map(|column| (format!("{table}.{column} is dropped"), true)));
+    all.extend(
+        effect.renamed_columns.iter().map(|(from, to)| (format!("{table}.{from} is renamed to {to}"), false)),
+    );
+    all
+}

@@ -1,0 +1,159 @@
+//! The rules that look at migrations: how long one would block, and how loud that is.
+//!
+//! Refuses to promise a time: what a disk reads and writes differs, so it is a range.
+
+use super::{Check, Config, RULES, Spec, Threshold, Tuning};
+use crate::context::TraceContext;
+use crate::finding::{Confidence, Evidence, Finding, Location, Place, Severity};
+use crate::migrate::Size;
+use crate::migrate::traced::{Effect, Lock, Traced};
+use crate::units::Millis;
+use crate::words::duration;
+
+/// Bytes that a scan reads in a second: from a disk that also serves others, and from memory on one core.
+const SCAN: (f64, f64) = (1e8, 1e9);
+/// Bytes of heap that a rewrite copies in a second, its write-ahead log included.
+const REWRITE: (f64, f64) = (3e7, 2e8);
+/// Bytes of heap that an index build sorts in a second.
+const BUILD: (f64, f64) = (2e7, 2e8);
+
+/// The seconds for which users notice nothing, and those from which on it is an outage.
+pub(super) const SECONDS: [Threshold; 2] = [
+    Threshold {
+        name: "warning-seconds",
+        default: 0.5,
+        unit: "s",
+        why: "a request that waits for half a second is noticed; below it a lock is lost in the noise",
+    },
+    Threshold {
+        name: "error-seconds",
+        default: 5.0,
+        unit: "s",
+        why: "a web server's pool of connections is used up after a few seconds, and then everything waits",
+    },
+];
+
+/// What the rules say of migrations.
+pub fn run_migrations(ctx: &TraceContext, config: &Config) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for &spec in RULES.iter().filter(|spec| config.runs(spec.name)) {
+        let Check::Migration(check) = spec.check else { continue };
+        found.extend(check(ctx, &Tuning { spec, config }).into_iter().map(|finding| Finding {
+            severity: match config.severity.get(spec.name) {
+                Some(Some(set)) => *set,
+                _ => finding.severity,
+            },
+            ..finding
+        }));
+    }
+    found.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    found
+}
+
+/// A finding at a statement of a migration.
+pub(super) fn finding(ctx: &TraceContext, spec: &Spec, traced: &Traced, effect: Option<&Effect>) -> Finding {
+    Finding {
+        rule: spec.name.into(),
+        at: Place::DATABASE,
+        location: Some(place(ctx, traced)),
+        relation: effect.map(|effect| effect.relation.clone()),
+        index: None,
+        severity: Severity::Info,
+        confidence: Confidence::Measured,
+        what: String::new(),
+        why: String::new(),
+        help: String::new(),
+        evidence: Vec::new(),
+        also: Vec::new(),
+        saves: None,
+        share: 0.0,
+        remedies: Vec::new(),
+    }
+}
+
+/// The lines of a traced statement.
+pub(super) fn place(ctx: &TraceContext, traced: &Traced) -> Location {
+    let migration = &ctx.migrations[traced.migration];
+    let step = &migration.steps[traced.step];
+    Location { path: migration.path.clone(), line: step.line, end_line: step.end_line }
+}
+
+/// Seconds, at best and at worst.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Range {
+    pub low: f64,
+    pub high: f64,
+    /// From an assumed size.
+    pub assumed: bool,
+}
+
+/// How long the work of an effect takes.
+pub(super) fn work(ctx: &TraceContext, effect: &Effect) -> Range {
+    let size = ctx.sizes.of(&effect.relation);
+    let mut range = Range { low: 0.0, high: 0.0, assumed: size.assumed };
+    let mut add = |bytes: f64, (slow, fast): (f64, f64)| {
+        range.low += bytes / fast;
+        range.high += bytes / slow;
+    };
+    if effect.rewritten {
+        add(size.bytes, REWRITE);
+        add(size.index_bytes, BUILD);
+    } else if effect.scanned || effect.changes_rows {
+        add(size.bytes, SCAN);
+    }
+    if !effect.rewritten {
+        (0..effect.built.len()).for_each(|_| add(size.bytes, BUILD));
+    }
+    if effect.changes_rows {
+        // Each row is written again, and an entry of each index.
+        add(size.bytes + size.index_bytes, REWRITE);
+    }
+    range
+}
+
+/// How loud a blocking time is. An assumed size makes no error.
+pub(super) fn loudness(range: Range, tuning: &Tuning) -> Severity {
+    match range.high {
+        high if high >= tuning.get("error-seconds") && !range.assumed => Severity::Error,
+        high if high >= tuning.get("warning-seconds") => Severity::Warning,
+        _ => Severity::Info,
+    }
+}
+
+/// A lock that others wait for.
+pub(super) fn blocking(effect: &Effect) -> Option<(Lock, &'static str)> {
+    let lock = effect.lock?;
+    lock.blocks().map(|who| (lock, who))
+}
+
+/// `between 2 s and 30 s`, or what is known instead.
+pub(super) fn within(range: Range) -> String {
+    let time = |seconds: f64| duration(Millis(seconds * 1000.0));
+    let about = match range.high < 0.001 {
+        true => "less than a millisecond".to_owned(),
+        false => format!("{} to {}", time(range.low), time(range.high)),
+    };
+    if range.assumed {
+        format!("{about}, if the table is a gigabyte (no pack says how large it is)")
+    } else {
+        about
+    }
+}
+
+/// The numbers behind a blocking time.
+pub(super) fn evidence(ctx: &TraceContext, effect: &Effect, lock: Lock, range: Range) -> Vec<Evidence> {
+    let size: Size = ctx.sizes.of(&effect.relation);
+    let label = |name: &str| if size.assumed { format!("{name}, assumed") } else { name.to_owned() };
+    vec![
+        Evidence::text("lock", lock.name()),
+        Evidence::data(&label("table"), size.bytes, "bytes"),
+        Evidence::data(&label("rows"), size.rows, "rows"),
+        Evidence::data(&label("blocked at least"), (range.low * 1000.0).round() / 1000.0, "s"),
+        Evidence::data(&label("blocked at most"), (range.high * 1000.0).round() / 1000.0, "s"),
+    ]
+}
+
+/// The statement as typed.
+pub(super) fn text<'a>(ctx: &TraceContext<'a>, traced: &Traced) -> &'a str {
+    &ctx.migrations[traced.migration].steps[traced.step].text
+}
