@@ -8,7 +8,6 @@ mod migrations;
 mod workload;
 
 pub use database::{InQuestion, in_question};
-pub use migrations::migrations;
 
 use crate::capture::{Capture, Comment, Gap, Mode, Origin, Run};
 use crate::catalog::RelationKind;
@@ -62,6 +61,9 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
     unmeasured(&mut report, config);
     if let Some(observed) = &capture.workload {
         workload::examine(&mut report, observed, config);
+    }
+    if let Some(trace) = &capture.trace {
+        migrations::examine(&mut report, trace, config);
     }
     if let Some(snapshot) = &capture.snapshot {
         let major = capture.server.as_ref().map_or(0, |server| server.major());

@@ -4,6 +4,7 @@
 
 use crate::catalog::snapshot::Snapshot;
 use crate::catalog::{Catalog, ServerInfo};
+use crate::migrate::Trace;
 use crate::prove::Trial;
 use crate::workload::Observed;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct Capture {
     /// What pg_stat_statements held, where it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<Observed>,
+    /// New migrations, where they were tried (`pgproof check`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 /// Plans of the statements that pg_stat_statements counted.
@@ -154,6 +158,7 @@ impl Capture {
             known: None,
             today: None,
             workload: None,
+            trace: None,
         }
     }
 }

@@ -42,8 +42,12 @@ pub fn findings(report: &Report) -> Vec<String> {
         (Some(_), None) => "the plan".to_owned(),
         // What is no matter of a plan stands at an index, else at a relation.
         (None, None) => {
-            let whole = if f.at.statement.is_some() { "the statement" } else { "the database" };
-            f.index.as_ref().or(f.relation.as_ref()).map_or(whole.to_owned(), String::clone)
+            let whole = || match (&f.location, f.at.statement) {
+                (Some(place), _) => format!("{}:{}", place.path, place.line),
+                (None, Some(_)) => "the statement".to_owned(),
+                (None, None) => "the database".to_owned(),
+            };
+            f.index.as_ref().or(f.relation.as_ref()).map_or_else(whole, String::clone)
         }
     };
     report.findings.iter().map(|f| format!("{} at {}", f.rule, place(f))).collect()

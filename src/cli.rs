@@ -316,7 +316,7 @@ pub struct Health {
 #[derive(Args, Debug, Clone)]
 pub struct Check {
     /// Folders with migrations, or files
-    #[arg(required = true, value_name = "MIGRATIONS")]
+    #[arg(required_unless_present = "capture", value_name = "MIGRATIONS")]
     pub migrations: Vec<PathBuf>,
     /// What is applied already: the same folders in a revision of git, or a folder [default: nothing]
     #[arg(long, value_name = "REV|DIR")]
@@ -330,6 +330,12 @@ pub struct Check {
     /// Production's sizes and statistics, which `pgproof pack` wrote
     #[arg(long, value_name = "FILE")]
     pub pack: Option<PathBuf>,
+    /// Save everything observed to FILE
+    #[arg(long, value_name = "FILE")]
+    pub save_capture: Option<PathBuf>,
+    /// Analyse a saved capture instead of starting a server
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["migrations", "save_capture"])]
+    pub capture: Option<PathBuf>,
     #[command(flatten)]
     pub ground: Ground,
 }

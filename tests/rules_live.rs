@@ -66,6 +66,9 @@ fn run(major: u32, rule: &str, case: &Case) -> Result<(), String> {
     if !case.calls.is_empty() {
         return run_workload(major, rule, case);
     }
+    if !case.migrations.is_empty() {
+        return run_migrations(major, rule, case);
+    }
     let db = support::database(major);
     let started = Instant::now();
     for part in sessions(pieces(&case.setup), case.query.is_empty()) {
@@ -121,6 +124,83 @@ fn run_workload(major: u32, rule: &str, case: &Case) -> Result<(), String> {
         record(rule, case, &text);
     }
     Ok(())
+}
+
+/// A case about migrations: the setup is the schema before them, and the files are numbered from 1.
+fn run_migrations(major: u32, rule: &str, case: &Case) -> Result<(), String> {
+    let db = support::database(major);
+    let flags = |framework: Option<&str>| {
+        let mut flags = vec!["check", "migrations", "--schema", "schema.sql", "--fail-on", "never"];
+        flags.extend(["--server", db.url.as_str(), "--disposable"]);
+        flags.extend(framework.into_iter().flat_map(|name| ["--framework", name]));
+        flags.iter().map(|flag| (*flag).to_owned()).collect::<Vec<String>>()
+    };
+    let framework = case.option("framework").next();
+    let (report, text) = checked(&flags(framework), case, &case.migrations)?;
+    if let Some(difference) = cases::difference(&report, case) {
+        return Err(difference);
+    }
+    if major == cases::recorded(case) && std::env::var_os("PGPROOF_RECORD").is_some() {
+        record(rule, case, &text);
+    }
+    // Each safe form in place of its statement: the same schema, and nobody waits.
+    for judged in &report.proposals {
+        let finding = &report.findings[judged.proposal.answers[0]];
+        let place = finding.location.as_ref().ok_or("a migration's finding has no place")?;
+        let mut safe = Vec::new();
+        for (at, migration) in case.migrations.iter().enumerate() {
+            for piece in pgproof::sql::split(migration).expect("SQL") {
+                let here = place.path.ends_with(&format!("/{}.sql", at + 1)) && place.line == piece.line;
+                let control = ["BEGIN", "COMMIT"].contains(&piece.text);
+                match here {
+                    true if judged.proposal.apply[0].starts_with("SET ") => {
+                        safe.push(format!("{};\n{}", judged.proposal.apply[0], piece.text));
+                    }
+                    true => safe.extend(judged.proposal.apply.clone()),
+                    false if control => {}
+                    false => safe.push(piece.text.to_owned()),
+                }
+            }
+        }
+        let (after, _) = checked(&flags(Some("plain")), case, &safe)?;
+        let again = |f: &&pgproof::finding::Finding| f.rule == finding.rule && f.relation == finding.relation;
+        if let Some(again) = after.findings.iter().find(again) {
+            return Err(format!("{safe:#?}\nstill: {}", again.what));
+        }
+        let schema = |migrations: &[String]| {
+            let db = support::database(major);
+            db.execute_each(&pieces(&case.setup));
+            migrations.iter().for_each(|text| db.execute_each(&pieces(text)));
+            db.query_text(SCHEMA)
+        };
+        let (plain, other) = (schema(&case.migrations), schema(&safe));
+        if plain != other {
+            return Err(format!("the safe form makes {other:#?}\nwhere the migration makes {plain:#?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Runs `check` on these migrations and analyses what it captured.
+fn checked(flags: &[String], case: &Case, migrations: &[String]) -> Result<(Report, String), String> {
+    let folder = tempfile::tempdir().expect("make a temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("migrations")).expect("make a folder");
+    std::fs::write(at("schema.sql"), &case.setup).expect("write the schema");
+    std::fs::write(at("pgproof.toml"), case.settings()).expect("write the settings");
+    for (number, text) in migrations.iter().enumerate() {
+        std::fs::write(at(&format!("migrations/{}.sql", number + 1)), text).expect("write a migration");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+    command.args(flags).args(["--quiet", "--format", "json", "--save-capture", "capture.json"]);
+    let output = command.current_dir(folder.path()).output().expect("run pgproof");
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let text = std::fs::read_to_string(at("capture.json")).map_err(|e| e.to_string())?;
+    let capture: Capture = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+    let report = analyse(&capture, &case.config()).map_err(|e| e.to_string())?;
+    Ok((report, text))
 }
 
 /// What is proposed makes every finding go that it answers, and its undo leaves the schema as it was.

@@ -6,7 +6,7 @@ use super::{judged, speaking};
 use crate::capture::{Comment, Origin, OriginKind};
 use crate::context::TraceContext;
 use crate::finding::{Finding, Remedy};
-use crate::migrate::{Migration, Step};
+use crate::migrate::{Migration, Step, Trace};
 use crate::proposals::{Applicability, Change, Proposal};
 use crate::report::{Report, Statement, Suppressed};
 use crate::rules::{self, Config};
@@ -14,7 +14,8 @@ use crate::sql;
 use crate::suppress::{self, Status};
 
 /// Adds what the rules say of migrations to a report. The settings of each file's path hold for its findings.
-pub fn migrations(report: &mut Report, ctx: &TraceContext, config: &Config) {
+pub(super) fn examine(report: &mut Report, trace: &Trace, config: &Config) {
+    let ctx = &TraceContext { migrations: &trace.migrations, traced: &trace.traced, sizes: &trace.sizes };
     let first = report.suppressions.len();
     let ignoring = listen(report, ctx.migrations, config);
     let told = rules::run_migrations(ctx, config);
@@ -45,8 +46,9 @@ fn listen(report: &mut Report, migrations: &[Migration], config: &Config) -> Vec
     let mut places = Vec::new();
     for migration in migrations {
         for step in &migration.steps {
+            let around = step.comments.iter().filter(|(text, _)| suppress::mentions(text));
             let mut comments: Vec<Comment> =
-                step.comments.iter().filter(|c| suppress::mentions(&c.text)).cloned().collect();
+                around.map(|(text, line)| Comment { text: text.clone(), line: Some(*line) }).collect();
             comments.extend(speaking(&step.text, |line| Some(step.line + line - 1)));
             comments.dedup();
             if comments.is_empty() {

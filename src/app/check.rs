@@ -4,27 +4,24 @@
 
 mod files;
 
+use super::explain::{load, save};
 use super::progress::Progress;
 use super::twin::{self, Ground, SCHEMA};
 use super::{output, schema, settings, verdict};
-use crate::analyse::migrations as judge;
-use crate::capture::Gap;
+use crate::analyse::analyse;
+use crate::capture::{Capture, Gap};
 use crate::catalog::ServerInfo;
 use crate::cli::{Check as Args, Common, FailOn};
-use crate::context::TraceContext;
 use crate::error::Result;
-use crate::migrate::traced::Traced;
-use crate::migrate::{Framework, Migration, Problem, Size, Sizes, read};
+use crate::migrate::{Framework, Migration, Problem, Size, Sizes, Trace, read};
 use crate::pack::{Pack, RelationKind};
 use crate::postgres::{Interrupt, trace};
-use crate::report::Report;
 use crate::rules::Config;
 use crate::sql::ident::qualified;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The migrations of both sides, read.
 struct Sides {
-    framework: Framework,
     base: Vec<Migration>,
     /// Those of head that base does not have.
     new: Vec<Migration>,
@@ -38,6 +35,12 @@ struct Sides {
 pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     output::check(common)?;
     let config = settings(common)?;
+    if let Some(path) = &args.capture {
+        let report = analyse(&load(path)?, &config)?;
+        output::write(&report, common)?;
+        return Ok(verdict(&report, common.fail_on.or(Some(FailOn::Error))));
+    }
+    args.save_capture.as_deref().map_or(Ok(()), output::check_file)?;
     let sides = sides(args)?;
     let pack = args.pack.as_deref().map(twin::read_pack).transpose()?;
     let scripts = schema::scripts(&args.schema)?;
@@ -49,8 +52,12 @@ pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     let checked = check(&ground, &sides, &scripts, pack.as_ref(), &config, &progress).await;
     let stopped = ground.stop().await;
     drop(progress);
-    let report = checked?;
+    let capture = checked?;
     stopped?;
+    if let Some(path) = &args.save_capture {
+        save(&capture, path)?;
+    }
+    let report = analyse(&capture, &config)?;
     output::write(&report, common)?;
     Ok(verdict(&report, common.fail_on.or(Some(FailOn::Error))))
 }
@@ -78,7 +85,7 @@ fn sides(args: &Args) -> Result<Sides> {
         }
     }
     let new: Vec<Migration> = all.into_iter().filter(|m| !known.contains_key(m.name.as_str())).collect();
-    Ok(Sides { framework, base: applied, new, problems })
+    Ok(Sides { base: applied, new, problems })
 }
 
 async fn check(
@@ -88,10 +95,11 @@ async fn check(
     pack: Option<&Pack>,
     config: &Config,
     progress: &Progress,
-) -> Result<Report> {
-    let mut report = Report { server: Some(server(ground, pack)), ..Report::default() };
-    report.gaps.extend(ground.create(SCHEMA, pack).await?);
-    report.gaps.extend(sides.problems.iter().map(|p| Gap {
+) -> Result<Capture> {
+    let mut capture = Capture::new(Some(server(ground, pack)));
+    capture.today = config.today.clone();
+    capture.gaps.extend(ground.create(SCHEMA, pack).await?);
+    capture.gaps.extend(sides.problems.iter().map(|p| Gap {
         what: format!("{}: {}", p.path, p.what),
         sqlstate: None,
         disables: vec!["check".to_owned()],
@@ -100,7 +108,7 @@ async fn check(
     {
         let session = base.session("base").await?;
         progress.step("applying the migrations of the base");
-        report.gaps.extend(schema::load(&session, scripts).await?);
+        capture.gaps.extend(schema::load(&session, scripts).await?);
         trace::apply(&session, &sides.base).await?;
     }
     drop(base);
@@ -109,23 +117,18 @@ async fn check(
     let head = ground.connect(HEAD).await?;
     let traced = trace::trace(&head, &sides.new).await?;
     drop(head);
-    migrations(&mut report, sides, &traced, pack, config);
-    Ok(report)
+    let sizes = pack.map_or_else(Sizes::default, sizes);
+    capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes });
+    Ok(capture)
 }
 
 /// The database with all migrations.
 const HEAD: &str = "pgproof_head";
 
-fn migrations(report: &mut Report, sides: &Sides, traced: &[Traced], pack: Option<&Pack>, config: &Config) {
-    let sizes = pack.map_or_else(Sizes::default, sizes);
-    let ctx = TraceContext { migrations: &sides.new, traced, sizes: &sizes };
-    judge(report, &ctx, config);
-}
-
 /// The sizes of a pack's tables, their indexes with them.
 fn sizes(pack: &Pack) -> Sizes {
     let block = f64::from(pack.source.block_size);
-    let mut sizes: HashMap<String, Size> = HashMap::new();
+    let mut sizes: BTreeMap<String, Size> = BTreeMap::new();
     let none = Size { rows: 0.0, bytes: 0.0, index_bytes: 0.0, assumed: false };
     for relation in &pack.relations {
         let bytes = relation.blocks.unwrap_or(relation.pages) * block;

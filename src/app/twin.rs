@@ -22,7 +22,7 @@ use std::path::Path;
 const SETTINGS: [(&str, &str); 2] = [("autovacuum", "off"), ("max_connections", "40")];
 /// What the databases of ours are called.
 pub const SCHEMA: &str = "pgproof_schema";
-const TWIN: &str = "pgproof_twin";
+pub const TWIN: &str = "pgproof_twin";
 
 /// A server that may be written to.
 pub struct Ground {
@@ -100,7 +100,15 @@ impl Ground {
     /// # Errors
     /// As [`Server::connect`].
     pub async fn connect(&self, name: &str) -> Result<Server> {
-        connect(self.scratch.as_ref(), self.url.as_deref(), name, &self.interrupt).await
+        connect(self.scratch.as_ref(), self.url.as_deref(), &self.named(name), &self.interrupt).await
+    }
+
+    /// The name of a database of ours: on a server that stays, another process may have one like it.
+    fn named(&self, name: &str) -> String {
+        match self.scratch {
+            Some(_) => name.to_owned(),
+            None => format!("{name}_{}", std::process::id()),
+        }
     }
 
     /// An empty database, sorted as the pack's.
@@ -109,6 +117,7 @@ impl Ground {
     /// As the server says.
     pub async fn create(&self, name: &str, pack: Option<&Pack>) -> Result<Vec<Gap>> {
         let admin = self.admin.session("twin").await?;
+        let name = &self.named(name);
         self.drop_first(&admin, name).await?;
         let unsorted = database::create(&admin, name, pack.map(|p| &p.source), self.major()).await?;
         Ok(unsorted.map(|what| gap(what, "plans of ranges of text")).into_iter().collect())
@@ -120,6 +129,7 @@ impl Ground {
     /// As the server says.
     pub async fn copy(&self, from: &str, to: &str) -> Result<()> {
         let admin = self.admin.session("twin").await?;
+        let (from, to) = (&self.named(from), &self.named(to));
         self.drop_first(&admin, to).await?;
         database::copy(&admin, from, to, self.major()).await
     }
@@ -145,7 +155,7 @@ impl Ground {
         let mut gaps = Vec::new();
         let unknown = {
             let admin = self.admin.session("twin").await?;
-            database::settings(&admin, to, &pack.source).await?
+            database::settings(&admin, &self.named(to), &pack.source).await?
         };
         if !unknown.is_empty() {
             gaps.push(gap(

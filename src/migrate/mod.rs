@@ -14,7 +14,7 @@ pub(crate) use read::outside;
 pub use read::{Problem, read};
 pub use sizes::{Size, Sizes};
 
-use crate::capture::Comment;
+use serde::{Deserialize, Serialize};
 
 /// A file of the migrations' folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,8 @@ pub struct File {
 }
 
 /// How a file's statements are run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Running {
     /// All in one transaction.
     Together,
@@ -38,7 +39,7 @@ pub enum Running {
 }
 
 /// One migration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Migration {
     /// What it is ordered by, as written: `20240102030405`, `V1.2`.
     pub version: String,
@@ -48,18 +49,28 @@ pub struct Migration {
     pub running: Running,
     pub steps: Vec<Step>,
     /// The file as it was read, to tell whether it was edited.
+    #[serde(skip)]
     pub text: String,
 }
 
 /// A statement of a migration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     pub text: String,
     /// Counted from 1.
     pub line: usize,
     pub end_line: usize,
-    /// Comments around it that may speak to pgproof.
-    pub comments: Vec<Comment>,
+    /// Comments around it that may speak to pgproof, with their lines.
+    #[serde(default)]
+    pub comments: Vec<(String, usize)>,
+}
+
+/// New migrations and what was seen while they ran, as a capture keeps them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Trace {
+    pub migrations: Vec<Migration>,
+    pub traced: Vec<traced::Traced>,
+    pub sizes: Sizes,
 }
 
 /// What a statement does to the transaction it stands in.

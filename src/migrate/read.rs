@@ -5,7 +5,6 @@
 use super::directives::{Up, dbmate, goose};
 use super::framework::base;
 use super::{File, Framework, Migration, Running, Step};
-use crate::capture::Comment;
 use crate::error::{Error, Kind, Result};
 use crate::sql;
 use std::cmp::Ordering;
@@ -216,11 +215,7 @@ fn steps(up: &Up, file: &File) -> Result<Vec<Step>> {
             if word(0, "copy") && tokens.iter().any(|t| t.is_word(piece.text, "stdin")) {
                 return Err(fail(line, "COPY from the file itself is not replayed").help("use INSERT"));
             }
-            let comments = piece
-                .comments
-                .iter()
-                .map(|c| Comment { text: c.text.to_owned(), line: Some(above + c.line) })
-                .collect();
+            let comments = piece.comments.iter().map(|c| (c.text.to_owned(), above + c.line)).collect();
             let end_line = line + piece.text.matches('\n').count();
             steps.push(Step { text: piece.text.to_owned(), line, end_line, comments });
         }

@@ -2,17 +2,18 @@
 //!
 //! Refuses to know what nobody said: without a pack every table is taken to be of one assumed size, and that is told.
 
-use std::collections::HashMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Sizes of production's tables, where a pack tells them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Sizes {
     /// By name, qualified and quoted where needed; `None`: no pack.
-    known: Option<HashMap<String, Size>>,
+    known: Option<BTreeMap<String, Size>>,
 }
 
 /// A table's size.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Size {
     pub rows: f64,
     /// Of its heap.
@@ -29,7 +30,7 @@ pub const ASSUMED: Size = Size { rows: 10_000_000.0, bytes: 1e9, index_bytes: 4e
 
 impl Sizes {
     /// The sizes that a pack tells.
-    pub fn known(sizes: HashMap<String, Size>) -> Sizes {
+    pub fn known(sizes: BTreeMap<String, Size>) -> Sizes {
         Sizes { known: Some(sizes) }
     }
 

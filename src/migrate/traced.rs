@@ -2,11 +2,12 @@
 //!
 //! Refuses to judge. A relation that the migrations themselves made is nobody's to wait for: it is not told of.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A lock on a relation, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Lock {
     AccessShare,
     RowShare,
@@ -87,7 +88,7 @@ pub struct Seen {
 }
 
 /// A constraint in a [`Picture`].
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Constraint {
     pub table: u32,
     pub name: String,
@@ -101,7 +102,7 @@ pub struct Constraint {
 }
 
 /// What one statement did.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traced {
     /// Index of the migration, and of the statement in it.
     pub migration: usize,
@@ -116,8 +117,9 @@ pub struct Traced {
 }
 
 /// What a statement did to one relation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
+    #[serde(skip)]
     pub oid: u32,
     /// Its name before the first of the new migrations.
     pub relation: String,
@@ -134,6 +136,8 @@ pub struct Effect {
     /// It is gone.
     pub dropped: bool,
     pub renamed_to: Option<String>,
+    /// Columns that were not there.
+    pub added_columns: Vec<String>,
     /// Columns that are gone.
     pub dropped_columns: Vec<String>,
     /// (from, to).
@@ -154,7 +158,7 @@ impl Effect {
 }
 
 /// Why a statement failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub sqlstate: Option<String>,
     pub message: String,
@@ -205,6 +209,7 @@ pub fn effects(
             built,
             dropped: now.is_none(),
             renamed_to: now.filter(|now| now.name != was.name).map(|now| now.name.clone()),
+            added_columns: Vec::new(),
             dropped_columns: Vec::new(),
             renamed_columns: Vec::new(),
             retyped: Vec::new(),
@@ -214,7 +219,11 @@ pub fn effects(
         if let Some(now) = now {
             columns(&mut effect, was, now);
         }
-        if effect.lock.is_some() || effect.long() || effect.dropped || effect.renamed_to.is_some() {
+        let changed = effect.dropped
+            || effect.renamed_to.is_some()
+            || !effect.dropped_columns.is_empty()
+            || !effect.renamed_columns.is_empty();
+        if effect.lock.is_some() || effect.long() || changed {
             effects.push(effect);
         }
     }
@@ -222,6 +231,8 @@ pub fn effects(
 }
 
 fn columns(effect: &mut Effect, was: &Seen, now: &Seen) {
+    let new = now.columns.iter().filter(|(number, _)| !was.columns.contains_key(number));
+    effect.added_columns = new.map(|(_, (name, ..))| name.clone()).collect();
     for (number, (name, kind, not_null)) in &was.columns {
         let Some((new_name, new_kind, now_not_null)) = now.columns.get(number) else {
             effect.dropped_columns.push(name.clone());

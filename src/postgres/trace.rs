@@ -118,14 +118,14 @@ impl Tracer<'_> {
         self.session.batch("begin a migration", "BEGIN").await?;
         self.transaction += 1;
         self.open = true;
-        self.before = Picture { locks: Vec::new(), counts: Default::default(), ..self.before.clone() };
+        // What this session counted before is still there, and is subtracted.
+        self.before = picture(self.session).await?;
         Ok(())
     }
 
     async fn end(&mut self, how: &str) -> Result<()> {
         self.session.batch("end a migration", how).await?;
         self.open = false;
-        self.before = picture(self.session).await?;
         Ok(())
     }
 

@@ -21,13 +21,13 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     for traced in ctx.traced {
-        for effect in &traced.effects {
+        let scanned = |effect: &&Effect| {
             let alone = effect.table && effect.scanned && !effect.rewritten && effect.built.is_empty();
             let by_rows = effect.changes_rows && effect.lock.is_none_or(|lock| lock < Lock::Share);
-            if alone && !by_rows {
-                found.extend(scans(ctx, tuning, traced, effect));
-            }
-        }
+            alone && !by_rows
+        };
+        // Where both sides of a foreign key are read, one finding tells of both.
+        found.extend(traced.effects.iter().filter(scanned).find_map(|effect| scans(ctx, tuning, traced, effect)));
     }
     found
 }
@@ -37,7 +37,13 @@ fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, effect: &Effect) 
     let range = work(ctx, effect);
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     found.severity = loudness(range, tuning);
-    found.what = format!("{} is read as a whole under {}", effect.relation, lock.name());
+    let others = traced.effects.iter().filter(|e| e.table && e.relation != effect.relation && blocking(e).is_some());
+    let others: Vec<&str> = others.map(|e| e.relation.as_str()).collect();
+    let also = match others.is_empty() {
+        true => String::new(),
+        false => format!(", and {} is locked for as long", others.join(", ")),
+    };
+    found.what = format!("{} is read as a whole under {}{also}", effect.relation, lock.name());
     found.why = format!("{who} waits until it is read: {}", within(range));
     let steps = validated_later(effect).or_else(|| not_null(effect));
     found.help = match (&steps, text(ctx, traced)) {
@@ -54,7 +60,9 @@ fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, effect: &Effect) 
 /// A constraint that is validated at once: added NOT VALID, and validated by itself.
 fn validated_later(effect: &Effect) -> Option<Vec<String>> {
     let [constraint] = effect.constraints.as_slice() else { return None };
-    if !constraint.validated || !matches!(constraint.kind.as_str(), "c" | "f") {
+    // A column that comes with its constraint is added by the same statement.
+    let alone = effect.added_columns.is_empty();
+    if !alone || !constraint.validated || !matches!(constraint.kind.as_str(), "c" | "f") {
         return None;
     }
     let name = quote(&constraint.name);

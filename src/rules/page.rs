@@ -23,6 +23,8 @@ pub struct Case {
     pub query: String,
     /// ```` ```sql call 200 ````: a statement, prepared and executed so often, with `$1` counting from 1.
     pub calls: Vec<(u32, String)>,
+    /// ```` ```sql migration ````: the text of a new migration, in order; the setup is the schema before.
+    pub migrations: Vec<String>,
     /// ```` ```sql fix ````: what to run so that the finding goes, where that is not the proposal itself.
     pub fix: Option<String>,
     /// `finding: RULE at NODE` lines; empty with `finding: none`.
@@ -36,10 +38,12 @@ pub struct Case {
     pub options: Vec<(String, String)>,
 }
 
-/// What a case may ask for: a flag of `pgproof explain` (`allow-writes=yes` for the one without a value), a setting
+/// What a case may ask for: a flag of `pgproof explain` (`allow-writes=yes` for the one without a value) or of
+/// `pgproof check` (`framework=sqlx`), a setting
 /// of the session (`work_mem=1MB`), the first and the last major that it is about, a threshold of a rule
 /// (`threshold=unused-index.window-days=0`).
-pub const OPTIONS: &[&str] = &["allow-writes", "analyze", "param", "setting", "since", "threshold", "until"];
+pub const OPTIONS: &[&str] =
+    &["allow-writes", "analyze", "framework", "param", "setting", "since", "threshold", "until"];
 
 impl Case {
     /// The values of an option, in order.
@@ -120,6 +124,7 @@ fn fill(case: Option<&mut Case>, info: &str, body: &str) -> Result<(), String> {
     match info {
         "sql setup" => case.setup.push_str(body),
         "sql query" => case.query = body.trim().to_owned(),
+        "sql migration" => case.migrations.push(body.to_owned()),
         "sql fix" => case.fix = Some(body.to_owned()),
         _ if info.starts_with("sql call ") => {
             let often = info["sql call ".len()..].parse().map_err(|_| format!("`{info}` names no number"))?;

@@ -40,7 +40,8 @@ pub fn difference(report: &Report, case: &Case) -> Option<String> {
 pub fn made_from(case: &Case) -> String {
     let options: Vec<String> = case.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let calls: String = case.calls.iter().map(|(often, sql)| format!("{often} {sql}\n")).collect();
-    let text = format!("{}\n{}{calls}\n{}", case.setup, case.query, options.join("\n"));
+    let migrations = case.migrations.concat();
+    let text = format!("{}\n{}{calls}{migrations}\n{}", case.setup, case.query, options.join("\n"));
     // FNV-1a: fingerprints ignore literals, which matter here.
     let hash =
         text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
