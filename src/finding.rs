@@ -112,6 +112,10 @@ pub enum Remedy {
     DropIndex { index: u32, cover: Option<u32> },
     /// An index is built anew.
     Reindex { index: u32 },
+    /// VACUUM (FREEZE) of a table of the snapshot, by its OID.
+    Freeze { table: u32 },
+    /// A constraint of a table of the snapshot is validated.
+    Validate { table: u32, name: String },
     /// An index on columns of a table of the snapshot, for a foreign key.
     IndexForKey { table: u32, columns: Vec<String> },
 }

@@ -283,6 +283,7 @@ impl<'a> Trial<'a> {
             | Change::Rewrite { .. }
             | Change::Vacuum { .. }
             | Change::DropIndex { .. }
+            | Change::Validate { .. }
             | Change::Reindex { .. } => Ok(Built { size_bytes: None, not_yet_usable: None }),
         }
     }

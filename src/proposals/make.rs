@@ -156,9 +156,11 @@ fn make(ctx: &PlanContext, remedy: &Remedy) -> Result<Proposal, WhyNot> {
             Ok(vacuum(ctx, known))
         }
         // What a database's catalog shows is no matter of a plan.
-        Remedy::DropIndex { .. } | Remedy::Reindex { .. } | Remedy::IndexForKey { .. } => {
-            Err(WhyNot::UnknownRelation)
-        }
+        Remedy::DropIndex { .. }
+        | Remedy::Reindex { .. }
+        | Remedy::IndexForKey { .. }
+        | Remedy::Freeze { .. }
+        | Remedy::Validate { .. } => Err(WhyNot::UnknownRelation),
     }
 }
 

@@ -399,6 +399,7 @@ pub(super) fn kind(change: &Change) -> &'static str {
         Change::Vacuum { .. } => "vacuum",
         Change::DropIndex { .. } => "drop-index",
         Change::Reindex { .. } => "reindex",
+        Change::Validate { .. } => "validate",
     }
 }
 
