@@ -15,8 +15,10 @@ WITH reset AS (
 )
 SELECT pg_catalog.json_build_object(
   'counting_seconds', pg_catalog.date_part('epoch', pg_catalog.now() - GREATEST(reset.database, reset.cluster)),
-  'counting_since', CASE WHEN reset.database >= reset.cluster
-    THEN 'counters of this database were reset' ELSE 'the server was made, crashed, or reset its counters' END,
+  -- Up to 14 a database's counters are made anew at its first use after a crash, which counts as a reset.
+  'counting_since', CASE WHEN reset.database >= reset.cluster AND pg_catalog.current_setting('server_version_num')::int >= 150000
+    THEN 'counters of this database were reset' WHEN reset.database >= reset.cluster
+    THEN 'counters of this database were reset, or the server crashed' ELSE 'the server was made, crashed, or reset its counters' END,
   'in_recovery', pg_catalog.pg_is_in_recovery(),
   'database', (SELECT d.oid::int8 FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()),
   'identifies', pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE'),
