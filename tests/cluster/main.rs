@@ -17,9 +17,12 @@ const OURS: &str = "rules.autovacuum-off = \"off\"\nrules.crash-loses-data = \"o
 const NO_WINDOW: &str = "[thresholds.unused-index]\nwindow-days = 0\nmin-size = 0\n";
 
 fn health(url: &str, config: &str, args: &[&str]) -> Output {
+    of_any_server(url, &format!("{OURS}{config}"), args)
+}
+
+fn of_any_server(url: &str, config: &str, args: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("pgproof.toml"), format!("{OURS}{config}"))
-        .expect("write the settings");
+    std::fs::write(folder.path().join("pgproof.toml"), config).expect("write the settings");
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
     command.args(["health", "--quiet", "--format", "json", "-d", url]).args(args).current_dir(folder.path());
     command.output().expect("run pgproof")
@@ -356,5 +359,45 @@ fn a_rule_about_the_database_is_as_loud_as_the_team_wants() {
         assert_eq!(told(""), (Some(0), Some("info".into())), "{major}");
         assert_eq!(told("rules.unlogged-table = \"error\"\n"), (Some(1), Some("error".into())), "{major}");
         assert_eq!(told("rules.unlogged-table = \"off\"\n"), (Some(0), None), "{major}");
+    }
+}
+
+/// The tables of pgbench at scale 1, as it leaves them.
+const BENCH: &[&str] = &[
+    "CREATE TABLE branches (bid int PRIMARY KEY, balance int, filler char(88))",
+    "CREATE TABLE tellers (tid int PRIMARY KEY, bid int, balance int, filler char(84))",
+    "CREATE TABLE accounts (aid int PRIMARY KEY, bid int, balance int, filler char(84))",
+    "CREATE TABLE history (tid int, bid int, aid int, delta int, at timestamp)",
+    "INSERT INTO branches VALUES (1, 0, '')",
+    "INSERT INTO tellers SELECT i, 1, 0, '' FROM generate_series(1, 10) i",
+    "INSERT INTO accounts SELECT i, 1, 0, '' FROM generate_series(1, 100000) i",
+    "VACUUM ANALYZE",
+];
+
+#[test]
+fn of_a_server_as_it_comes_nothing_is_said() {
+    for major in support::majors() {
+        // What a server comes with, where ours comes without.
+        let db = support::server_with(major, &[("autovacuum", "on"), ("fsync", "on")]).database();
+        BENCH.iter().for_each(|sql| db.execute(sql));
+        db.call(
+            200,
+            &[
+                "UPDATE accounts SET balance = balance + 1 WHERE aid = $1",
+                "UPDATE branches SET balance = balance + $1",
+                "INSERT INTO history VALUES (1, 1, $1, 1, now())",
+            ],
+        );
+        let output = of_any_server(&db.url, "", &[]);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        assert_eq!(list(&report, "findings"), Vec::<&Value>::new(), "{major}");
+        let clean = list(&report, "clean");
+        for rule in ["autovacuum-off", "crash-loses-data", "work-mem-exceeds-memory", "slot-retains-wal"] {
+            assert!(
+                clean.iter().any(|one| *one == rule),
+                "{major}: {rule} is not clean: {}",
+                report["skipped"]
+            );
+        }
     }
 }
