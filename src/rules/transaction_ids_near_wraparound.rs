@@ -92,8 +92,11 @@ fn check(ctx: &CatalogContext, tuning: &Tuning) -> Looked {
         }
     }
     old.sort_by(|a, b| b.1.age.total_cmp(&a.1.age).then(a.0.oid.cmp(&b.0.oid)));
-    let more = old.len().saturating_sub(MOST);
-    let mut findings: Vec<Finding> = old.iter().take(MOST).map(|(t, age)| of_table(ctx, t, age, more)).collect();
+    let mut findings: Vec<Finding> = old.iter().take(MOST).map(|(t, age)| of_table(ctx, t, age)).collect();
+    let more = old.len().saturating_sub(MOST) as f64;
+    if let (Some(last), true) = (findings.last_mut(), more > 0.0) {
+        last.what.push_str(&format!("; {} that are overdue too come after it", counted(more, "table")));
+    }
     for database in &ctx.moment().databases {
         for kind in KINDS {
             let Some(age) = over(ctx, tuning, kind, (kind.of_database)(database), None) else { continue };
@@ -155,12 +158,9 @@ fn holder<'a>(ctx: &CatalogContext<'a>, age: &Age, catalogs: bool) -> Option<&'a
     holders.max_by(|a, b| a.xid_age.total_cmp(&b.xid_age)).filter(|_| age.kind.id == "transaction")
 }
 
-fn of_table(ctx: &CatalogContext, table: &Table, age: &Age, more: usize) -> Finding {
+fn of_table(ctx: &CatalogContext, table: &Table, age: &Age) -> Finding {
     let mut found = finding(&SPEC, Some(table), None);
     found.what = format!("{} has rows that were last frozen {} ago", table.qualified(), counted(age.age, age.kind.id));
-    if more > 0 {
-        found.what.push_str(&format!("; {} more are overdue and not told here", counted(more as f64, "table")));
-    }
     found.why = age.why();
     found.evidence = age.evidence();
     match holder(ctx, age, false) {

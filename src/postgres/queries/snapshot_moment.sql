@@ -36,7 +36,9 @@ SELECT pg_catalog.json_build_object(
         pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - a.xact_start) AS seconds, a.state,
         a.usename AS owner, false AS catalogs_only
       FROM pg_catalog.pg_stat_activity a
-      WHERE (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL) AND a.backend_type = 'client backend'
+      WHERE (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL)
+        -- Of other roles' sessions not every role sees the kind; autovacuum's belong to nobody.
+        AND (a.backend_type = 'client backend' OR a.backend_type IS NULL AND a.usesysid IS NOT NULL)
         AND a.pid <> pg_catalog.pg_backend_pid() AND a.datname = pg_catalog.current_database()
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_vacuum v WHERE v.pid = a.pid)
       UNION ALL
