@@ -396,6 +396,10 @@ fn of_a_server_as_it_comes_nothing_is_said() {
                 "INSERT INTO history VALUES (1, 1, $1, 1, now())",
             ],
         );
+        if major < 15 {
+            // The collector's file may be half a second old, and nothing tells when it is not.
+            std::thread::sleep(Duration::from_millis(700));
+        }
         let output = of_any_server(&db.url, "", &[]);
         let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
         assert_eq!(list(&report, "findings"), Vec::<&Value>::new(), "{major}");
