@@ -114,6 +114,10 @@ pub enum Remedy {
     Reindex { index: u32 },
     /// The same change as a migration that nobody waits for: its statements in order, each in a transaction of its own.
     Migration(Vec<String>),
+    /// VACUUM (FREEZE) of a table of the snapshot, by its OID.
+    Freeze { table: u32 },
+    /// A constraint of a table of the snapshot is validated.
+    Validate { table: u32, name: String },
     /// An index on columns of a table of the snapshot, for a foreign key.
     IndexForKey { table: u32, columns: Vec<String> },
 }

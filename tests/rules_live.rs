@@ -69,14 +69,15 @@ fn run(major: u32, rule: &str, case: &Case) -> Result<(), String> {
     if !case.migrations.is_empty() {
         return run_migrations(major, rule, case);
     }
-    let db = support::database(major);
+    let db = support::server_with(major, &case.server()).database();
     let started = Instant::now();
     for part in sessions(pieces(&case.setup), case.query.is_empty()) {
         db.execute_each(&part);
         if case.query.is_empty() {
-            settled(&db.url);
+            settled(&db.url, 0);
         }
     }
+    let _beside = (!case.beside.is_empty()).then(|| db.stay(&pieces(&case.beside)));
     let setup = started.elapsed();
     // A switched-off node costs so much that servers with LLVM would compile the query for a second.
     let settings = std::iter::once("jit=off").chain(case.option("setting"));
@@ -316,7 +317,7 @@ fn gone(url: &str, case: &Case, settings: &[String], what: &str) -> Result<(), S
 /// Runs the binary as a user would and analyses what it captured.
 fn explain(url: &str, case: &Case, settings: &[String]) -> Result<(Report, String), String> {
     if case.query.is_empty() {
-        settled(url);
+        settled(url, usize::from(!case.beside.is_empty()));
         return capture(url, &["health"], case, settings);
     }
     let mut flags = vec!["explain", &case.query, "--prove", "off"];
@@ -368,12 +369,12 @@ fn sessions(statements: Vec<String>, of_database: bool) -> Vec<Vec<String>> {
     parts
 }
 
-/// Waits until the sessions that set up are gone, and what they counted can be seen.
-fn settled(url: &str) {
+/// Waits until the sessions that set up are gone but those that stay, and what they counted can be seen.
+fn settled(url: &str, staying: usize) {
     const OTHERS: &str = "SELECT count(*)::text, current_setting('server_version_num') FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
     support::eventually("the sessions have ended", || {
-        support::query_text(url, OTHERS)[0][0].as_deref() == Some("0")
+        support::query_text(url, OTHERS)[0][0] == Some(staying.to_string())
     });
     let version = support::query_text(url, OTHERS)[0][1].clone().unwrap_or_default();
     // The collector's file may be half a second old, and nothing tells when it is not.

@@ -358,3 +358,35 @@ fn drops_are_held_against_the_known_statements() {
         assert!(author.contains("of 1 known statement on these tables"), "{major}: {author}");
     }
 }
+
+#[test]
+fn a_reading_of_another_server_is_refused_and_an_old_one_is_read() {
+    for major in majors() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+        let (one, other, old) = (path("one"), path("other"), path("old"));
+        let urls = ["64MB", "65MB"].map(|buffers| {
+            let url = server_with(major, &[COUNTING, ("shared_buffers", buffers)]).url("postgres");
+            support::execute(&url, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements");
+            url
+        });
+        for (url, file) in urls.iter().zip([&one, &other]) {
+            report(&top(url, &["--no-explain", "--save", file]));
+        }
+        let of_another = |output: &Output| {
+            let (code, text) = failure(output);
+            assert!(code == Some(2) && text.contains("is of another server"), "{major}: {text}");
+        };
+        of_another(&top(&urls[1], &["--no-explain", "--since", &one]));
+        of_another(&pgproof(&["top", "--diff", &one, &other]));
+        report(&top(&urls[0], &["--no-explain", "--since", &one]));
+        // Readings of before the identifier was kept: nobody knows whose they are.
+        let mut saved: Value =
+            serde_json::from_str(&std::fs::read_to_string(&one).expect("the reading")).expect("JSON");
+        assert!(saved["source"]["system"].as_str().is_some_and(|id| id.len() > 10), "{saved}");
+        saved["source"].as_object_mut().expect("an object").remove("system");
+        std::fs::write(&old, saved.to_string()).expect("write");
+        report(&top(&urls[0], &["--no-explain", "--since", &old]));
+        report(&pgproof(&["top", "--diff", &old, &other, "--format", "json"]));
+    }
+}

@@ -143,6 +143,9 @@ fn why_not_tried(proposal: &Proposal) -> &'static str {
         Change::CreateIndex(_) => {
             "not tried: `pgproof explain --allow-writes --prove rollback` on a DELETE from the parent measures it"
         }
+        Change::Validate { .. } => {
+            "not tried: it reads the whole table, and makes no statement quicker by itself"
+        }
         _ => "not tried: it changes what later plans rest on, in no single statement",
     }
 }

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::{output, settings, verdict};
 use crate::analyse::{analyse, in_question};
 use crate::capture::{Capture, Gap};
-use crate::catalog::snapshot::Node;
+use crate::catalog::snapshot::{Moment, Node};
 use crate::cli::{Common, Health};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::snapshot::{self, Hole};
@@ -83,13 +83,14 @@ async fn observe(
     let info = catalog::server_info(&session).await?;
     let major = info.major();
     let (mut read, mut holes) = snapshot::read(&mut session, &guards, major).await?;
+    let doubts = nodes.iter().map(|node| same_cluster(&read.moment, node)).collect::<Result<Vec<_>>>()?;
     read.nodes = nodes;
     let asked = in_question(&read, major, config);
     progress.step("looking closer at what is in question".to_owned());
     holes.extend(snapshot::details(&mut session, &guards, &mut read, &asked.indexes, &asked.tables).await?);
     let mut capture = Capture::new(Some(info));
     capture.today = config.today.clone();
-    capture.gaps = holes.into_iter().map(gap).collect();
+    capture.gaps = holes.into_iter().map(gap).chain(doubts.into_iter().flatten()).collect();
     if !asked.indexes.is_empty() {
         progress.step("planning the known statements".to_owned());
         match known::plans(&session, &read, &asked.indexes, major).await {
@@ -116,6 +117,36 @@ fn unknown(error: &Error) -> Gap {
 
 fn gap(hole: Hole) -> Gap {
     Gap { what: hole.what, sqlstate: hole.sqlstate, disables: hole.disables }
+}
+
+/// A gap where nobody can tell whether a node is of this cluster.
+///
+/// # Errors
+/// [`Kind::Usage`] where it is of another one, or was asked for another database.
+fn same_cluster(here: &Moment, node: &Node) -> Result<Option<Gap>> {
+    let doing = || format!("count the scans of {} (--also)", node.name);
+    match (&here.system, &node.system) {
+        (Some(this), Some(other)) if this != other => Err(Error::new(Kind::Usage, doing())
+            .because(format!(
+                "it is of another cluster: its system identifier is {other}, the one here is {this}"
+            ))
+            .help("name the standbys of this server: SELECT client_addr FROM pg_stat_replication")),
+        _ if here.database.zip(node.database).is_some_and(|(this, other)| this != other) => {
+            Err(Error::new(Kind::Usage, doing())
+                .because("it was asked for another database: each counts its own scans")
+                .help("name the same database as here in its URL"))
+        }
+        (Some(_), Some(_)) => Ok(None),
+        _ => Ok(Some(Gap {
+            what: format!(
+                "whether {} is of this cluster: GRANT EXECUTE ON FUNCTION pg_control_system() on each node lets them be \
+                 compared",
+                node.name
+            ),
+            sqlstate: None,
+            disables: vec!["unused-index".to_owned()],
+        })),
+    }
 }
 
 /// Asks another node what it counts.

@@ -63,7 +63,13 @@ fn comparable(before: &Reading, after: &Reading, path: &Path) -> Result<()> {
     // `15.18` is of 15.
     let major = |server: &str| server.split('.').next().map(str::to_owned);
     let name = path.display();
-    let (why, help) = if then.database != now.database {
+    let clusters = then.system.as_ref().zip(now.system.as_ref());
+    let (why, help) = if clusters.is_some_and(|(then, now)| then != now) {
+        (
+            format!("{name} is of another server: their system identifiers differ"),
+            "name readings of one server, or of a server and its standby that took over",
+        )
+    } else if then.database != now.database {
         (
             format!("{name} is of the database {}, the other one of {}", then.database, now.database),
             "name readings of one database",

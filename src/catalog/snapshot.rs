@@ -14,7 +14,7 @@ pub struct Snapshot {
     pub tables: Vec<Table>,
     pub indexes: Vec<TableIndex>,
     pub foreign_keys: Vec<TableKey>,
-    /// CHECK and FOREIGN KEY constraints that were never validated.
+    /// CHECK, FOREIGN KEY and (18+) NOT NULL constraints that were never validated.
     #[serde(default)]
     pub unproven: Vec<Unproven>,
     #[serde(default)]
@@ -39,6 +39,18 @@ pub struct Moment {
     #[serde(default)]
     pub counting_since: String,
     pub in_recovery: bool,
+    /// The number that the cluster was given when it was made; `None` where it was not asked for, or may not be.
+    #[serde(default)]
+    pub system: Option<String>,
+    /// OID of the database, the same on every node of a cluster.
+    #[serde(default)]
+    pub database: Option<u32>,
+    /// The role may ask for `system`.
+    #[serde(default)]
+    pub identifies: bool,
+    /// Reads of single blocks by clients (16+).
+    #[serde(default)]
+    pub reads: Option<Reads>,
     /// `track_counts`.
     pub counts: bool,
     pub commit_timestamps: bool,
@@ -71,6 +83,14 @@ pub struct Setting {
     pub source: String,
 }
 
+/// How often a single block had to be read, and how long that took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Reads {
+    pub count: f64,
+    /// Milliseconds together; 0 where `track_io_timing` is off.
+    pub ms: f64,
+}
+
 /// Something that keeps vacuum from removing rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
@@ -84,12 +104,21 @@ pub struct Holder {
     pub seconds: Option<f64>,
     /// `idle in transaction`, `active` …
     pub state: Option<String>,
+    /// The role whose transaction it is.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// It keeps rows of the catalogs only.
+    #[serde(default)]
+    pub catalogs_only: bool,
 }
 
 /// A replication slot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slot {
     pub name: String,
+    /// `physical` or `logical`.
+    #[serde(default)]
+    pub kind: String,
     pub active: bool,
     /// Bytes of WAL that it keeps; `None` where it keeps none, or on a standby.
     pub retained_bytes: Option<f64>,
@@ -285,8 +314,11 @@ pub struct TableKey {
 pub struct Unproven {
     pub table: u32,
     pub name: String,
-    /// `c` or `f`, as in `contype`.
+    /// `c`, `f` or `n`, as in `contype`.
     pub kind: String,
+    /// The table that a foreign key refers to.
+    #[serde(default)]
+    pub target: Option<u32>,
 }
 
 /// A sequence against the room of the column that it fills.
@@ -320,6 +352,11 @@ pub struct Node {
     /// Where it was reached, without a password.
     pub name: String,
     pub in_recovery: bool,
+    /// As in [`Moment`].
+    #[serde(default)]
+    pub system: Option<String>,
+    #[serde(default)]
+    pub database: Option<u32>,
     pub counting_seconds: Option<f64>,
     #[serde(default)]
     pub counting_since: String,
@@ -375,6 +412,31 @@ impl TableIndex {
 }
 
 impl Moment {
+    /// A setting's value is this word.
+    pub fn is(&self, name: &str, value: &str) -> bool {
+        self.settings.get(name).is_some_and(|s| s.value == value)
+    }
+
+    /// A setting of memory, in bytes.
+    pub fn bytes(&self, name: &str) -> Option<f64> {
+        let unit = match self.settings.get(name)?.unit.as_deref()? {
+            "B" => 1.0,
+            "kB" => 1024.0,
+            "8kB" => 8.0 * 1024.0,
+            "16kB" => 16.0 * 1024.0,
+            "32kB" => 32.0 * 1024.0,
+            "4kB" => 4.0 * 1024.0,
+            "MB" => 1024.0 * 1024.0,
+            _ => return None,
+        };
+        self.number(name).map(|n| n * unit)
+    }
+
+    /// Somebody set it, or `initdb` did: it is not what the server comes with.
+    pub fn set(&self, name: &str) -> bool {
+        self.settings.get(name).is_some_and(|s| s.source != "default")
+    }
+
     /// A setting as a number, in its own unit.
     pub fn number(&self, name: &str) -> Option<f64> {
         self.settings.get(name)?.value.parse().ok()

@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::session::{Session, TextParam};
 use super::templates::Guards;
 use crate::catalog::snapshot::{
-    Build, IndexDetail, Moment, Node, NodeIndex, OperatorClass, Sequence, Snapshot, Table, TableIndex,
+    Build, IndexDetail, Moment, Node, NodeIndex, OperatorClass, Reads, Sequence, Snapshot, Table, TableIndex,
     TableKey, Unproven,
 };
 use crate::error::{Error, Kind, Result};
@@ -27,6 +27,8 @@ const DETAILS: &str = include_str!("queries/snapshot_details.sql");
 const SIZES: &str = include_str!("queries/snapshot_sizes.sql");
 const RIGHTS: &str = include_str!("queries/snapshot_rights.sql");
 const NODE: &str = include_str!("queries/snapshot_node.sql");
+const READS: &str = include_str!("queries/snapshot_reads.sql");
+const CONTROL: &str = include_str!("queries/control_system.sql");
 
 /// What the keys' question answers.
 #[derive(Deserialize)]
@@ -59,9 +61,13 @@ pub async fn read(session: &mut Session, guards: &Guards, major: u32) -> Result<
     snapshot.unproven = keys.unproven;
     snapshot.classes = keys.classes;
     snapshot.moment = moment;
+    if snapshot.moment.identifies {
+        snapshot.moment.system = system(session).await?;
+    }
     let mut reader = Reader::new(session, guards, &[], Vec::new());
     if major >= 16 {
         recent(&mut reader, &mut snapshot).await?;
+        reads(&mut reader, &mut snapshot).await?;
     }
     described(&mut reader, &mut snapshot).await?;
     let anchors = anchors(&mut reader, &snapshot).await?;
@@ -151,10 +157,13 @@ pub async fn node(session: &mut Session, guards: &Guards, major: u32, name: &str
             }
         }
     }
+    let system = if moment.identifies { system(session).await? } else { None };
     session.rollback().await?;
     Ok(Node {
         name: name.to_owned(),
         in_recovery: moment.in_recovery,
+        system,
+        database: moment.database,
         counting_seconds: moment.counting_seconds,
         counting_since: moment.counting_since,
         counts: moment.counts,
@@ -198,6 +207,20 @@ async fn recent(reader: &mut Reader<'_>, snapshot: &mut Snapshot) -> Result<()> 
         }
     }
     Ok(())
+}
+
+async fn reads(reader: &mut Reader<'_>, snapshot: &mut Snapshot) -> Result<()> {
+    let rows = reader.part("read how long reads take", READS, &[], &["random-page-cost-too-high"]).await?;
+    let row = rows.into_iter().flatten().next();
+    let read = row.and_then(|row| Some(Reads { count: number(&row, 0)?, ms: number(&row, 1)? }));
+    snapshot.moment.reads = read;
+    Ok(())
+}
+
+/// The number of the cluster, which the role may ask for. Inside a transaction.
+pub(super) async fn system(session: &Session) -> Result<Option<String>> {
+    let mut rows = session.cells("read the cluster's identifier", CONTROL, &[]).await?;
+    Ok(rows.next().and_then(|row| row.into_iter().next().flatten()))
 }
 
 async fn described(reader: &mut Reader<'_>, snapshot: &mut Snapshot) -> Result<()> {

@@ -285,6 +285,7 @@ impl<'a> Trial<'a> {
             | Change::Vacuum { .. }
             | Change::DropIndex { .. }
             | Change::Migration { .. }
+            | Change::Validate { .. }
             | Change::Reindex { .. } => Ok(Built { size_bytes: None, not_yet_usable: None }),
         }
     }

@@ -65,6 +65,20 @@ const OWN: &[&str] = &[
     SOURCE,
     KEYS,
     include_str!("queries/catalog.sql"),
+    include_str!("queries/control_system.sql"),
+    include_str!("queries/snapshot_anchors.sql"),
+    include_str!("queries/snapshot_described.sql"),
+    include_str!("queries/snapshot_details.sql"),
+    include_str!("queries/snapshot_indexes.sql"),
+    include_str!("queries/snapshot_keys.sql"),
+    include_str!("queries/snapshot_moment.sql"),
+    include_str!("queries/snapshot_node.sql"),
+    include_str!("queries/snapshot_reads.sql"),
+    include_str!("queries/snapshot_recent.sql"),
+    include_str!("queries/snapshot_rights.sql"),
+    include_str!("queries/snapshot_sequences.sql"),
+    include_str!("queries/snapshot_sizes.sql"),
+    include_str!("queries/snapshot_tables.sql"),
     include_str!("queries/server_info.sql"),
     include_str!("queries/backend.sql"),
     include_str!("queries/built_index.sql"),
@@ -125,6 +139,7 @@ struct Asked {
     planning: bool,
     io_timing: bool,
     query_ids: bool,
+    identifies: bool,
     role: String,
 }
 
@@ -174,11 +189,13 @@ pub async fn reading(session: &Session, gaps: &mut Vec<String>) -> Result<Readin
         }
     }
     tell(&asked, &entries, version, gaps);
+    let system = if asked.identifies { super::snapshot::system(session).await? } else { None };
     Ok(Reading {
         format: FORMAT,
         source: Source {
             server: asked.server,
             database: asked.database,
+            system,
             extension: extension.clone(),
             at: asked.at,
             started: asked.started,

@@ -40,6 +40,8 @@ fn make(ctx: &CatalogContext, remedy: &Remedy, taken: &mut Vec<(String, String)>
         Remedy::IndexForKey { table, columns } => for_key(ctx, ctx.table(*table)?, columns, taken),
         Remedy::Analyze { schema, relation } => named(ctx, schema, relation).map(analyze),
         Remedy::Vacuum { schema, relation } => named(ctx, schema, relation).map(vacuum),
+        Remedy::Freeze { table } => ctx.table(*table).map(freeze),
+        Remedy::Validate { table, name } => validate(ctx, *table, name),
         _ => None,
     }
 }
@@ -244,4 +246,37 @@ fn vacuum(table: &Table) -> Proposal {
     made.locks = vec![format!("SHARE UPDATE EXCLUSIVE on {}", table.qualified())];
     made.remarks.push("it cannot be undone, and need not be: it is what autovacuum does".to_owned());
     made
+}
+
+fn freeze(table: &Table) -> Proposal {
+    let mut made = vacuum(table);
+    made.apply = vec![format!("VACUUM (FREEZE) {}", table.qualified())];
+    made.remarks
+        .push("it reads the whole table and writes each page with rows that are not frozen, once".to_owned());
+    made
+}
+
+/// A constraint that turns valid cannot be made invalid again but by dropping it and adding it anew.
+fn validate(ctx: &CatalogContext, table: u32, name: &str) -> Option<Proposal> {
+    let table = ctx.table(table)?;
+    let known = ctx.snapshot.unproven.iter().find(|u| u.table == table.oid && u.name == name)?;
+    let change = Change::Validate {
+        schema: table.schema.clone(),
+        relation: table.name.clone(),
+        name: name.to_owned(),
+    };
+    let mut made = proposal(change, table);
+    made.apply = vec![format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", table.qualified(), quote(name))];
+    made.applicability = Applicability::Review;
+    made.locks =
+        vec![format!("SHARE UPDATE EXCLUSIVE on {}: nobody who reads or writes waits", table.qualified())];
+    made.locks.extend(
+        known.target.and_then(|oid| ctx.table(oid)).map(|t| format!("ROW SHARE on {}", t.qualified())),
+    );
+    made.remarks.push(
+        "it fails at the first row that breaks the constraint, and then has changed nothing".to_owned(),
+    );
+    made.remarks
+        .push("it cannot be undone: the constraint would have to be dropped and added again".to_owned());
+    Some(made)
 }

@@ -159,7 +159,9 @@ fn make(ctx: &PlanContext, remedy: &Remedy) -> Result<Proposal, WhyNot> {
         Remedy::Migration(_)
         | Remedy::DropIndex { .. }
         | Remedy::Reindex { .. }
-        | Remedy::IndexForKey { .. } => Err(WhyNot::UnknownRelation),
+        | Remedy::IndexForKey { .. }
+        | Remedy::Freeze { .. }
+        | Remedy::Validate { .. } => Err(WhyNot::UnknownRelation),
     }
 }
 

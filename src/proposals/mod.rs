@@ -89,6 +89,12 @@ pub enum Change {
     Migration {
         steps: Vec<String>,
     },
+    /// A constraint is held against the rows that were there before it: nothing takes that back.
+    Validate {
+        schema: String,
+        relation: String,
+        name: String,
+    },
     /// VACUUM: nothing that could be tried and taken back.
     Vacuum {
         schema: String,

@@ -400,6 +400,7 @@ pub(super) fn kind(change: &Change) -> &'static str {
         Change::DropIndex { .. } => "drop-index",
         Change::Reindex { .. } => "reindex",
         Change::Migration { .. } => "migration",
+        Change::Validate { .. } => "validate",
     }
 }
 

@@ -106,6 +106,7 @@ fn remedy(judged: &Judged) -> String {
         Change::Rewrite { .. } => "the statement in other words".to_owned(),
         Change::DropIndex { name, .. } => format!("drop {name}"),
         Change::Reindex { name, .. } => format!("REINDEX {name}"),
+        Change::Validate { name, .. } => format!("VALIDATE {name}"),
         Change::Vacuum { relation, .. } => format!("VACUUM {relation}"),
         Change::Migration { .. } => "the migration in other words".to_owned(),
     }

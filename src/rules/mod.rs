@@ -94,6 +94,16 @@ rules! {
     backfill_in_migration,
     drop_breaks_clients,
     lock_timeout_missing,
+    transaction_ids_near_wraparound,
+    transaction_holds_horizon,
+    slot_retains_wal,
+    constraint_not_validated,
+    unlogged_table,
+    autovacuum_off,
+    crash_loses_data,
+    work_mem_exceeds_memory,
+    effective_cache_size_too_small,
+    random_page_cost_too_high,
 }
 
 /// What a rule looks at.

@@ -25,6 +25,8 @@ pub struct Case {
     pub calls: Vec<(u32, String)>,
     /// ```` ```sql migration ````: the text of a new migration, in order; the setup is the schema before.
     pub migrations: Vec<String>,
+    /// ```` ```sql beside ````: statements of a session that stays open while the rules look.
+    pub beside: String,
     /// ```` ```sql fix ````: what to run so that the finding goes, where that is not the proposal itself.
     pub fix: Option<String>,
     /// `finding: RULE at NODE` lines; empty with `finding: none`.
@@ -36,14 +38,16 @@ pub struct Case {
     pub proposals: Vec<String>,
     /// `option: NAME=VALUE` lines, of which the names are [`OPTIONS`].
     pub options: Vec<(String, String)>,
+    /// Rules that are off, which no page says: those that speak of the servers that the tests start.
+    pub off: Vec<String>,
 }
 
 /// What a case may ask for: a flag of `pgproof explain` (`allow-writes=yes` for the one without a value) or of
 /// `pgproof check` (`framework=sqlx`), a setting
-/// of the session (`work_mem=1MB`), the first and the last major that it is about, a threshold of a rule
+/// of the session (`work_mem=1MB`) or of the server (`server=autovacuum=on`), the first and the last major that it is about, a threshold of a rule
 /// (`threshold=unused-index.window-days=0`).
 pub const OPTIONS: &[&str] =
-    &["allow-writes", "analyze", "framework", "param", "setting", "since", "threshold", "until"];
+    &["allow-writes", "analyze", "framework", "param", "server", "setting", "since", "threshold", "until"];
 
 impl Case {
     /// The values of an option, in order.
@@ -51,9 +55,15 @@ impl Case {
         self.options.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// What the server has to be started with.
+    pub fn server(&self) -> Vec<(&str, &str)> {
+        self.option("server").filter_map(|setting| setting.split_once('=')).collect()
+    }
+
     /// What the case asks of the rules: its thresholds.
     pub fn config(&self) -> Config {
         let mut config = Config::default();
+        config.severity.extend(self.off.iter().map(|rule| (rule.clone(), None)));
         for value in self.option("threshold") {
             let parts = value
                 .rsplit_once('=')
@@ -67,8 +77,11 @@ impl Case {
 
     /// The same as `pgproof.toml`.
     pub fn settings(&self) -> String {
+        let off = self.off.iter().map(|rule| format!("rules.{rule} = \"off\"\n"));
         let sections = self.config().thresholds.into_iter();
-        sections.map(|((rule, name), number)| format!("[thresholds.{rule}]\n{name} = {number}\n")).collect()
+        let sections =
+            sections.map(|((rule, name), number)| format!("[thresholds.{rule}]\n{name} = {number}\n"));
+        off.chain(sections).collect()
     }
 
     /// Whether this case is about that major.
@@ -125,6 +138,7 @@ fn fill(case: Option<&mut Case>, info: &str, body: &str) -> Result<(), String> {
         "sql setup" => case.setup.push_str(body),
         "sql query" => case.query = body.trim().to_owned(),
         "sql migration" => case.migrations.push(body.to_owned()),
+        "sql beside" => case.beside.push_str(body),
         "sql fix" => case.fix = Some(body.to_owned()),
         _ if info.starts_with("sql call ") => {
             let often = info["sql call ".len()..].parse().map_err(|_| format!("`{info}` names no number"))?;

@@ -49,7 +49,12 @@ pub(super) fn oldest(moment: &Moment, seconds: f64) -> Option<&Holder> {
         Some(since) => since >= seconds,
         None => h.xid_age >= CALM_XIDS,
     };
-    moment.holders.iter().filter(old).max_by(|a, b| a.xid_age.total_cmp(&b.xid_age))
+    moment
+        .holders
+        .iter()
+        .filter(|h| !h.catalogs_only)
+        .filter(old)
+        .max_by(|a, b| a.xid_age.total_cmp(&b.xid_age))
 }
 
 /// Who that is, and since when.

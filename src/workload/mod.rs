@@ -28,6 +28,10 @@ pub struct Source {
     /// `server_version`, such as `15.18`.
     pub server: String,
     pub database: String,
+    /// The number that the cluster was given when it was made; `None` where the role may not ask, and in readings of
+    /// before it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// Version of the extension, which decides its columns.
     pub extension: String,
     /// Seconds since 1970, by the server's clock.

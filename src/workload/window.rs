@@ -129,6 +129,7 @@ mod tests {
         let source = Source {
             server: "15".into(),
             database: "d".into(),
+            system: None,
             extension: "1.10".into(),
             at,
             started: 1.0,

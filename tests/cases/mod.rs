@@ -10,13 +10,20 @@ use pgproof::rules::{RULES, Spec};
 use pgproof::sql;
 use std::path::{Path, PathBuf};
 
+/// Rules that speak of what the tests' servers are started with: on the pages of others they are off.
+pub const OF_OUR_SERVERS: &[&str] = &["autovacuum-off", "crash-loses-data"];
+
 /// Every rule with the cases of its page.
 pub fn pages() -> Vec<(&'static Spec, Vec<Case>)> {
     let cases = |spec: &Spec| {
         // From the source folder, so that an edited page needs no build to be tried.
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").join(format!("{}.md", spec.name));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        page::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", spec.name)).cases
+        let mut cases = page::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", spec.name)).cases;
+        let off: Vec<String> =
+            OF_OUR_SERVERS.iter().filter(|rule| **rule != spec.name).map(|rule| (*rule).to_owned()).collect();
+        cases.iter_mut().for_each(|case| case.off = off.clone());
+        cases
     };
     RULES.iter().map(|&spec| (spec, cases(spec))).collect()
 }
@@ -41,7 +48,8 @@ pub fn made_from(case: &Case) -> String {
     let options: Vec<String> = case.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let calls: String = case.calls.iter().map(|(often, sql)| format!("{often} {sql}\n")).collect();
     let migrations = case.migrations.concat();
-    let text = format!("{}\n{}{calls}{migrations}\n{}", case.setup, case.query, options.join("\n"));
+    let text =
+        format!("{}\n{}{calls}{}{migrations}\n{}", case.setup, case.query, case.beside, options.join("\n"));
     // FNV-1a: fingerprints ignore literals, which matter here.
     let hash =
         text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));

@@ -17,7 +17,10 @@ const NO_WINDOW: &str = "[thresholds.unused-index]\nwindow-days = 0\nmin-size = 
 /// Runs the binary as a user would; `config` is its pgproof.toml.
 fn health(url: &str, config: &str, args: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("pgproof.toml"), config).expect("write the settings");
+    // The tests' servers run without autovacuum and fsync.
+    let ours = "rules.autovacuum-off = \"off\"\nrules.crash-loses-data = \"off\"\n";
+    std::fs::write(folder.path().join("pgproof.toml"), format!("{ours}{config}"))
+        .expect("write the settings");
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
     command.args(["health", "--quiet", "-d", url]).args(args).current_dir(folder.path());
     command.output().expect("run pgproof")

@@ -215,6 +215,26 @@ impl Database {
         });
     }
 
+    /// Runs statements in a session that stays as they leave it, until the returned value goes.
+    pub fn stay<S: AsRef<str> + Sync>(&self, statements: &[S]) -> Staying {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("build a runtime");
+        let client = std::thread::scope(|scope| {
+            let run = || {
+                runtime.block_on(async {
+                    let client = connect(&self.url).await.unwrap_or_else(|e| panic!("{e}"));
+                    for sql in statements {
+                        let ran = client.simple_query(sql.as_ref()).await;
+                        ran.unwrap_or_else(|e| panic!("{:?} in: {}", e.as_db_error(), sql.as_ref()));
+                    }
+                    client
+                })
+            };
+            scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        Staying { client: Some(client), runtime: Some(runtime) }
+    }
+
     /// Executes statements with parameters so often, in one session, unnamed; a `$1` counts from 1.
     pub fn call<S: AsRef<str> + Sync>(&self, often: u32, statements: &[S]) {
         block_on(async {
@@ -233,6 +253,21 @@ impl Database {
     /// The rows of the last statement that returned any, as text, `None` for NULL; panics with the server's message.
     pub fn query_text(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         query_text(&self.url, sql)
+    }
+}
+
+/// A session that stays open, with its transaction, until this value goes.
+pub struct Staying {
+    client: Option<Client>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Drop for Staying {
+    fn drop(&mut self) {
+        drop(self.client.take());
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -24,7 +24,7 @@ SELECT pg_catalog.json_build_object(
   'columns', COALESCE(names.columns, '{}'),
   'options', COALESCE(c.reloptions, '{}'),
   'xid_age', CASE WHEN c.relkind <> 'p' THEN GREATEST(pg_catalog.age(c.relfrozenxid), CASE WHEN t.oid IS NOT NULL THEN pg_catalog.age(t.relfrozenxid) END) ELSE 0 END,
-  'multixact_age', CASE WHEN c.relkind <> 'p' THEN pg_catalog.mxid_age(c.relminmxid) ELSE 0 END,
+  'multixact_age', CASE WHEN c.relkind <> 'p' THEN GREATEST(pg_catalog.mxid_age(c.relminmxid), CASE WHEN t.oid IS NOT NULL THEN pg_catalog.mxid_age(t.relminmxid) END) ELSE 0 END,
   'counters', CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.json_build_object(
     'live_rows', pg_catalog.pg_stat_get_live_tuples(c.oid),
     'dead_rows', pg_catalog.pg_stat_get_dead_tuples(c.oid),

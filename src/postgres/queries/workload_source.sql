@@ -12,4 +12,5 @@ SELECT pg_catalog.json_build_object(
   'planning', COALESCE(pg_catalog.current_setting('pg_stat_statements.track_planning', true), 'off') = 'on',
   'io_timing', pg_catalog.current_setting('track_io_timing') = 'on',
   'query_ids', COALESCE(pg_catalog.current_setting('compute_query_id', true), 'auto') <> 'off',
+  'identifies', pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE'),
   'role', CURRENT_USER)
