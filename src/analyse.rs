@@ -4,6 +4,7 @@
 //! what is missing: it says so in the report. Only a capture that holds no plan where one must be is an error.
 
 mod database;
+mod gate;
 mod migrations;
 mod workload;
 
@@ -45,6 +46,8 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
             origin: statement.origin.clone(),
             counted: None,
             plans: Vec::new(),
+            outcome: None,
+            culprit: None,
             notes: Vec::new(),
         };
         let mut comments = statement.comments.clone();
@@ -64,6 +67,9 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
     }
     if let Some(trace) = &capture.trace {
         migrations::examine(&mut report, trace, config);
+    }
+    if let Some(compared) = &capture.compared {
+        gate::examine(&mut report, compared, config);
     }
     if let Some(snapshot) = &capture.snapshot {
         let major = capture.server.as_ref().map_or(0, |server| server.major());
@@ -89,6 +95,8 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
             origin,
             counted: None,
             plans: Vec::new(),
+            outcome: None,
+            culprit: None,
             notes: Vec::new(),
         };
         let facts = facts(&plan);

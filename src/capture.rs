@@ -4,6 +4,7 @@
 
 use crate::catalog::snapshot::Snapshot;
 use crate::catalog::{Catalog, ServerInfo};
+use crate::gate::Compared;
 use crate::migrate::Trace;
 use crate::prove::Trial;
 use crate::workload::Observed;
@@ -41,6 +42,9 @@ pub struct Capture {
     /// New migrations, where they were tried (`pgproof check`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
+    /// Queries planned before and after them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
 }
 
 /// Plans of the statements that pg_stat_statements counted.
@@ -159,6 +163,7 @@ impl Capture {
             today: None,
             workload: None,
             trace: None,
+            compared: None,
         }
     }
 }

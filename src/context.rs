@@ -7,6 +7,7 @@ use crate::catalog::snapshot::{Moment, Snapshot, Table, TableIndex};
 use crate::catalog::{Catalog, Relation, ServerInfo};
 use crate::facts::{Facts, NodeFacts};
 use crate::finding::Place;
+use crate::gate::{Compared, Judgement, Outcome};
 use crate::migrate::traced::Traced;
 use crate::migrate::{Migration, Sizes};
 use crate::plan::{Node, Plan, Relationship};
@@ -34,6 +35,24 @@ pub struct TraceContext<'a> {
     pub migrations: &'a [Migration],
     pub traced: &'a [Traced],
     pub sizes: &'a Sizes,
+}
+
+/// Queries with what became of them.
+#[derive(Debug, Clone, Copy)]
+pub struct GateContext<'a> {
+    pub compared: &'a Compared,
+    /// In the order of the queries.
+    pub judged: &'a [Judgement],
+    /// Index of each query among the report's statements.
+    pub statements: &'a [usize],
+}
+
+impl GateContext<'_> {
+    /// The queries of that outcome.
+    pub fn with(&self, outcome: Outcome) -> impl Iterator<Item = usize> {
+        let of = move |(_, judged): &(usize, &Judgement)| judged.outcome == outcome;
+        self.judged.iter().enumerate().filter(of).map(|(query, _)| query)
+    }
 }
 
 /// Levels above a node within which something stands for it. Nodes that only pass rows on are a few at most.

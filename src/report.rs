@@ -7,6 +7,7 @@ use crate::catalog::ServerInfo;
 use crate::compare::Comparison;
 use crate::facts::Facts;
 use crate::finding::{Finding, Location, Severity};
+use crate::gate::Outcome as Fate;
 use crate::plan::Plan;
 use crate::proposals::Proposal;
 use crate::prove::{Outcome, Verdict};
@@ -47,6 +48,10 @@ pub struct Statement {
     /// What pg_stat_statements counted of it.
     pub counted: Option<Ranked>,
     pub plans: Vec<Planned>,
+    /// What became of it, where two sides were compared.
+    pub outcome: Option<Fate>,
+    /// The statement of a migration that did it.
+    pub culprit: Option<Location>,
     /// What is worth saying where nothing was found, or nothing can be proposed.
     pub notes: Vec<String>,
 }

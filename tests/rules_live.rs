@@ -133,11 +133,17 @@ fn run_migrations(major: u32, rule: &str, case: &Case) -> Result<(), String> {
     let flags = |framework: Option<&str>| {
         let mut flags = vec!["check", "migrations", "--schema", "schema.sql", "--fail-on", "never"];
         flags.extend(["--server", db.url.as_str(), "--disposable"]);
+        if !case.queries.is_empty() {
+            flags.extend(["--queries", "queries.sql", "--pack", "pack.json"]);
+        }
         flags.extend(framework.into_iter().flat_map(|name| ["--framework", name]));
         flags.iter().map(|flag| (*flag).to_owned()).collect::<Vec<String>>()
     };
     let framework = case.option("framework").next();
-    let (report, text) = checked(&flags(framework), case, &case.migrations)?;
+    if !case.queries.is_empty() {
+        db.execute_each(&pieces(&case.setup));
+    }
+    let (report, text) = checked(&flags(framework), case, &case.migrations, &db.url)?;
     if let Some(difference) = cases::difference(&report, case) {
         return Err(difference);
     }
@@ -145,7 +151,9 @@ fn run_migrations(major: u32, rule: &str, case: &Case) -> Result<(), String> {
         record(rule, case, &text);
     }
     // Each safe form in place of its statement: the same schema, and nobody waits.
-    for judged in &report.proposals {
+    let safe_form =
+        |judged: &&pgproof::report::Judged| matches!(judged.proposal.change, Change::Migration { .. });
+    for judged in report.proposals.iter().filter(safe_form) {
         let finding = &report.findings[judged.proposal.answers[0]];
         let place = finding.location.as_ref().ok_or("a migration's finding has no place")?;
         let mut safe = Vec::new();
@@ -163,7 +171,7 @@ fn run_migrations(major: u32, rule: &str, case: &Case) -> Result<(), String> {
                 }
             }
         }
-        let (after, _) = checked(&flags(Some("plain")), case, &safe)?;
+        let (after, _) = checked(&flags(Some("plain")), case, &safe, &db.url)?;
         let again = |f: &&pgproof::finding::Finding| f.rule == finding.rule && f.relation == finding.relation;
         if let Some(again) = after.findings.iter().find(again) {
             return Err(format!("{safe:#?}\nstill: {}", again.what));
@@ -183,11 +191,30 @@ fn run_migrations(major: u32, rule: &str, case: &Case) -> Result<(), String> {
 }
 
 /// Runs `check` on these migrations and analyses what it captured.
-fn checked(flags: &[String], case: &Case, migrations: &[String]) -> Result<(Report, String), String> {
+fn checked(
+    flags: &[String],
+    case: &Case,
+    migrations: &[String],
+    url: &str,
+) -> Result<(Report, String), String> {
     let folder = tempfile::tempdir().expect("make a temporary folder");
     let at = |name: &str| folder.path().join(name);
     std::fs::create_dir(at("migrations")).expect("make a folder");
-    std::fs::write(at("schema.sql"), &case.setup).expect("write the schema");
+    // Rows are production's: the twin has its pack in their place.
+    let rows = |sql: &&String| ["INSERT", "VACUUM", "ANALYZE"].iter().any(|word| sql.starts_with(word));
+    let schema: Vec<String> =
+        pieces(&case.setup).iter().filter(|sql| case.queries.is_empty() || !rows(sql)).cloned().collect();
+    std::fs::write(at("schema.sql"), schema.join(";\n")).expect("write the schema");
+    if !case.queries.is_empty() {
+        std::fs::write(at("queries.sql"), case.queries.join(";\n")).expect("write the queries");
+        let mut pack = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+        let packed =
+            pack.args(["pack", "--quiet", "-o", "pack.json", "-d", url]).current_dir(folder.path()).output();
+        let packed = packed.expect("run pgproof");
+        if !packed.status.success() {
+            return Err(String::from_utf8_lossy(&packed.stderr).into_owned());
+        }
+    }
     std::fs::write(at("pgproof.toml"), case.settings()).expect("write the settings");
     for (number, text) in migrations.iter().enumerate() {
         std::fs::write(at(&format!("migrations/{}.sql", number + 1)), text).expect("write a migration");

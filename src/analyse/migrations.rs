@@ -72,6 +72,8 @@ fn statement(migration: &Migration, step: &Step) -> Statement {
         origin: Origin { kind: OriginKind::File, path: Some(migration.path.clone()), line: Some(step.line) },
         counted: None,
         plans: Vec::new(),
+        outcome: None,
+        culprit: None,
         notes: Vec::new(),
     }
 }

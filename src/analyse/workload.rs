@@ -111,6 +111,8 @@ fn untold(counted: &Ranked) -> Statement {
         origin: Origin::PG_STAT_STATEMENTS,
         counted: Some(counted.clone()),
         plans: Vec::new(),
+        outcome: None,
+        culprit: None,
         notes: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 //! Refuses to touch a server that it did not start, unless the user said that it is given up.
 
 mod files;
+mod queries;
 
 use super::explain::{load, save};
 use super::progress::Progress;
@@ -12,10 +13,12 @@ use crate::analyse::analyse;
 use crate::capture::{Capture, Gap};
 use crate::catalog::ServerInfo;
 use crate::cli::{Check as Args, Common, FailOn};
+use crate::corpus::Query;
 use crate::error::Result;
 use crate::migrate::{Framework, Migration, Problem, Size, Sizes, Trace, read};
+use crate::pack::place::Places;
 use crate::pack::{Pack, RelationKind};
-use crate::postgres::{Interrupt, trace};
+use crate::postgres::{Interrupt, trace, twin as database};
 use crate::rules::Config;
 use crate::sql::ident::qualified;
 use std::collections::{BTreeMap, HashMap};
@@ -44,12 +47,15 @@ pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     let sides = sides(args)?;
     let pack = args.pack.as_deref().map(twin::read_pack).transpose()?;
     let scripts = schema::scripts(&args.schema)?;
+    let mut gaps = Vec::new();
+    let queries = queries::corpus(&args.queries, pack.as_ref(), &mut gaps)?;
     let interrupt = Interrupt::on_signals()?;
     let progress = Progress::new(common.quiet);
     progress.step("starting a throwaway server");
     let major = pack.as_ref().map(Pack::major);
     let ground = Ground::start(&args.ground, major, &interrupt).await?;
-    let checked = check(&ground, &sides, &scripts, pack.as_ref(), &config, &progress).await;
+    let asked = Asked { sides: &sides, scripts: &scripts, pack: pack.as_ref(), queries };
+    let checked = check(&ground, asked, gaps, args, &config, &interrupt, &progress).await;
     let stopped = ground.stop().await;
     drop(progress);
     let capture = checked?;
@@ -88,16 +94,27 @@ fn sides(args: &Args) -> Result<Sides> {
     Ok(Sides { base: applied, new, problems })
 }
 
+/// What is to be checked.
+struct Asked<'a> {
+    sides: &'a Sides,
+    scripts: &'a [schema::Script],
+    pack: Option<&'a Pack>,
+    queries: Vec<Query>,
+}
+
 async fn check(
     ground: &Ground,
-    sides: &Sides,
-    scripts: &[schema::Script],
-    pack: Option<&Pack>,
+    asked: Asked<'_>,
+    gaps: Vec<Gap>,
+    args: &Args,
     config: &Config,
+    interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Capture> {
+    let Asked { sides, scripts, pack, queries } = asked;
     let mut capture = Capture::new(Some(server(ground, pack)));
     capture.today = config.today.clone();
+    capture.gaps = gaps;
     capture.gaps.extend(ground.create(SCHEMA, pack).await?);
     capture.gaps.extend(sides.problems.iter().map(|p| Gap {
         what: format!("{}: {}", p.path, p.what),
@@ -105,20 +122,55 @@ async fn check(
         disables: vec!["check".to_owned()],
     }));
     let base = ground.connect(SCHEMA).await?;
-    {
+    let places = {
         let session = base.session("base").await?;
         progress.step("applying the migrations of the base");
         capture.gaps.extend(schema::load(&session, scripts).await?);
         trace::apply(&session, &sides.base).await?;
-    }
+        match (pack, &args.pack) {
+            (Some(pack), Some(path)) => {
+                let places = Places::find(pack, &database::layout(&session).await?);
+                twin::fits(pack, &places, path)?;
+                capture.gaps.extend(twin::missing(pack, &places));
+                capture.gaps.extend(pack.gaps.iter().cloned());
+                Some(places)
+            }
+            _ => None,
+        }
+    };
     drop(base);
     ground.copy(SCHEMA, HEAD).await?;
     progress.step("tracing the new migrations");
     let head = ground.connect(HEAD).await?;
     let traced = trace::trace(&head, &sides.new).await?;
     drop(head);
+    let failed = traced.iter().any(|traced| traced.failure.is_some());
     let sizes = pack.map_or_else(Sizes::default, sizes);
     capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes });
+    if queries.is_empty() {
+        return Ok(capture);
+    }
+    if failed {
+        capture.gaps.push(Gap {
+            what: "the queries were not planned: a migration fails, so there is no schema to plan them on"
+                .to_owned(),
+            sqlstate: None,
+            disables: vec!["plan-regressed".to_owned(), "statement-breaks-query".to_owned()],
+        });
+        return Ok(capture);
+    }
+    if pack.is_none() {
+        capture.gaps.push(Gap {
+            what:
+                "without --pack the tables are empty: whether a query can be planned is all that was compared"
+                    .to_owned(),
+            sqlstate: None,
+            disables: vec!["plan-regressed".to_owned(), "query-unindexed".to_owned()],
+        });
+    }
+    let on =
+        queries::Comparison { ground, sides, pack, places: places.as_ref(), config, interrupt, progress };
+    queries::compare(&on, queries, &mut capture).await?;
     Ok(capture)
 }
 

@@ -187,7 +187,13 @@ pub fn effects(
         let built: Vec<String> = after
             .relations
             .iter()
-            .filter(|(index, seen)| seen.table == Some(oid) && !before.relations.contains_key(index))
+            .filter(|(index, seen)| {
+                // A change of type makes an index anew under its name, with or without its file.
+                let known = |old: &Seen| old.table == Some(oid) && old.name == seen.name;
+                seen.table == Some(oid)
+                    && !before.relations.contains_key(index)
+                    && !before.relations.values().any(known)
+            })
             .map(|(_, seen)| seen.name.clone())
             .collect();
         let count = |picture: &Picture| picture.counts.get(&oid).copied().unwrap_or((0.0, 0.0));

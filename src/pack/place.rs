@@ -25,6 +25,10 @@ pub struct Laid {
     /// Of an index: its table.
     pub table: Option<u32>,
     pub method: Option<String>,
+    /// Of a partition: the topmost table, as `schema.table`.
+    pub root: Option<String>,
+    /// Of a table: blocks that its file has.
+    pub blocks: Option<f64>,
     pub definition: Option<String>,
     /// By number: name and type.
     pub columns: BTreeMap<i16, (String, String)>,
@@ -106,7 +110,7 @@ pub struct File {
 }
 
 /// What an index does, without its name and its table's: `UNIQUE USING btree (a, b) WHERE …`.
-fn does(definition: &str) -> Option<(bool, &str)> {
+pub fn does(definition: &str) -> Option<(bool, &str)> {
     let at = definition.find(" USING ")?;
     Some((definition.starts_with("CREATE UNIQUE"), &definition[at..]))
 }

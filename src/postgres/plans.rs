@@ -4,9 +4,10 @@
 
 use super::catalog::parse;
 use super::session::Session;
-use super::templates::plan_each;
+use super::templates::{Unplanned, plan_each};
 use crate::error::{Error, Kind, Result};
-use serde::Serialize;
+use crate::gate::Side;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// A statement and how many parameters it has.
@@ -28,7 +29,32 @@ pub async fn generic_plans(
 ) -> Result<Vec<Option<Box<RawValue>>>> {
     let doing = "plan the known statements";
     let list = serde_json::to_string(asked).map_err(|e| Error::new(Kind::Server, doing).because(e))?;
-    let rows = session.rows(doing, &plan_each(&list, major)).await?;
+    let rows = session.rows(doing, &plan_each(&list, major, Unplanned::Null)).await?;
     let cell = rows.into_iter().last().and_then(|row| row.into_iter().next()).flatten();
     parse(doing, &cell.unwrap_or_default())
+}
+
+/// What the server said of a statement that it cannot plan.
+#[derive(Deserialize)]
+struct Refused {
+    code: String,
+    message: String,
+}
+
+/// As [`generic_plans`], with the schemas of the tables, and with what the server said of those that it cannot plan.
+///
+/// # Errors
+/// As [`generic_plans`].
+pub async fn sides(session: &Session, asked: &[Asked], major: u32) -> Result<Vec<Side>> {
+    let doing = "plan the queries";
+    let list = serde_json::to_string(asked).map_err(|e| Error::new(Kind::Server, doing).because(e))?;
+    let sql = format!("BEGIN; {}; ROLLBACK", plan_each(&list, major, Unplanned::Error));
+    let rows = session.rows(doing, &sql).await?;
+    let cell = rows.into_iter().last().and_then(|row| row.into_iter().next()).flatten();
+    let answers: Vec<Box<RawValue>> = parse(doing, &cell.unwrap_or_default())?;
+    let side = |answer: Box<RawValue>| match serde_json::from_str::<Refused>(answer.get()) {
+        Ok(Refused { code, message }) => Side::Failed { code, message },
+        Err(_) => Side::Planned(answer),
+    };
+    Ok(answers.into_iter().map(side).collect())
 }

@@ -114,19 +114,32 @@ pub(super) fn statements(schema: &str, columns: &[Option<&str>], says: bool) -> 
     )
 }
 
+/// How [`plan_each`] answers for a statement that cannot be planned: with nothing, or with what the server said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unplanned {
+    Null,
+    Error,
+}
+
 /// Plans what the JSON array `asked` lists, and returns the plans as one cell behind others; settings of this transaction
 /// carry both. Each is planned in a subtransaction, so that one that cannot be does not end the others.
-pub(super) fn plan_each(asked: &str, major: u32) -> String {
+pub(super) fn plan_each(asked: &str, major: u32, unplanned: Unplanned) -> String {
+    let (names, failed) = match unplanned {
+        Unplanned::Null => ("", "'null'"),
+        // Plans that are compared need the schemas of their tables.
+        Unplanned::Error => (", VERBOSE", "json_build_object('code', SQLSTATE, 'message', SQLERRM)"),
+    };
     // GENERIC_PLAN is of 16; before, a prepared statement has one when that is asked for.
     let (before, plan) = match major {
-        16.. => {
-            ("", "EXECUTE 'EXPLAIN (FORMAT JSON, GENERIC_PLAN) ' || (one ->> 'sql') INTO plan".to_owned())
-        }
+        16.. => (
+            "",
+            format!("EXECUTE 'EXPLAIN (FORMAT JSON, GENERIC_PLAN{names}) ' || (one ->> 'sql') INTO plan"),
+        ),
         _ => (
             "PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);",
             format!(
                 "EXECUTE 'PREPARE {PREPARED} AS ' || (one ->> 'sql'); \
-                 EXECUTE 'EXPLAIN (FORMAT JSON) EXECUTE {PREPARED}' || CASE (one ->> 'parameters')::int WHEN 0 THEN '' \
+                 EXECUTE 'EXPLAIN (FORMAT JSON{names}) EXECUTE {PREPARED}' || CASE (one ->> 'parameters')::int WHEN 0 THEN '' \
                  ELSE '(' || repeat('NULL, ', (one ->> 'parameters')::int - 1) || 'NULL)' END INTO plan"
             ),
         ),
@@ -140,7 +153,7 @@ pub(super) fn plan_each(asked: &str, major: u32) -> String {
          FOR one IN SELECT json_array_elements(current_setting('pgproof.asked')::json) LOOP\n\
          BEGIN\n\
          {plan};\n\
-         EXCEPTION WHEN OTHERS THEN plan := 'null';\n\
+         EXCEPTION WHEN OTHERS THEN plan := {failed};\n\
          END;\n\
          IF EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = '{PREPARED}') THEN\n\
          EXECUTE 'DEALLOCATE {PREPARED}';\n\
@@ -310,11 +323,13 @@ pub(super) fn unseen(index: u32, question: &str) -> String {
     )
 }
 
-/// A row lock on each table of a server of ours, so that what needs more waits and is seen.
-pub(super) fn stand_in_the_way(tables: &[String]) -> String {
+/// A lock on each table of a server of ours, so that what needs another waits and is seen: such as writers hold, or
+/// for VACUUM one of its own kind.
+pub(super) fn stand_in_the_way(tables: &[String], vacuum: bool) -> String {
+    let mode = if vacuum { "SHARE UPDATE EXCLUSIVE" } else { "ROW EXCLUSIVE" };
     match tables {
         [] => "BEGIN".to_owned(),
-        _ => format!("BEGIN; LOCK TABLE {} IN ROW EXCLUSIVE MODE", tables.join(", ")),
+        _ => format!("BEGIN; LOCK TABLE {} IN {mode} MODE", tables.join(", ")),
     }
 }
 

@@ -56,6 +56,24 @@ pub async fn apply(session: &Session, migrations: &[Migration]) -> Result<()> {
     Ok(())
 }
 
+/// Runs the first statements of migrations that are known to run, each as it stands.
+///
+/// # Errors
+/// As the server says; a lost connection.
+pub async fn apply_prefix(session: &Session, migrations: &[Migration], statements: usize) -> Result<()> {
+    let mut left = statements;
+    for migration in migrations {
+        for step in migration.steps.iter().take(left) {
+            if step.control() == Control::None {
+                session.batch("run a part of the migrations", &step.text).await?;
+            }
+        }
+        left = left.saturating_sub(migration.steps.len());
+        session.batch("run a part of the migrations", "RESET ALL").await?;
+    }
+    Ok(())
+}
+
 /// A run of migrations that is being traced.
 struct Tracer<'a> {
     server: &'a Server,
@@ -198,7 +216,10 @@ impl Tracer<'_> {
             .collect();
         let backend = self.session.rows("ask for our process", "SELECT pg_catalog.pg_backend_pid()").await?;
         let pid = backend.first().and_then(|row| row.first().cloned().flatten()).unwrap_or_default();
-        stall.batch("stand in the way", &templates::stand_in_the_way(&tables)).await?;
+        // These take a lock that writers do not stand in the way of, and give it back before they wait.
+        let (tokens, _) = crate::sql::token::tokenize(text);
+        let vacuum = ["vacuum", "detach"].iter().any(|word| tokens.iter().any(|t| t.is_word(text, word)));
+        stall.batch("stand in the way", &templates::stand_in_the_way(&tables, vacuum)).await?;
         let mut locks: Vec<(u32, String)> = Vec::new();
         let ended = {
             let mut running = std::pin::pin!(self.session.batch("run a migration", text));

@@ -5,7 +5,7 @@
 
 use super::compare::compare;
 pub use super::explain::PlanNumbers;
-use super::explain::{Explained, explain};
+use super::explain::{Explained, explain, explain_generic};
 use super::leftovers::{Backend, backend, drop_trial_index, end_backend};
 use super::pooler::settings_stay;
 use super::server::Server;
@@ -166,7 +166,7 @@ impl<'a> Trial<'a> {
             holder.mark("trial run");
             let savepoint = templates::savepoint(limit, self.setup.guards.read_only);
             holder.batch("set a savepoint", &savepoint).await?;
-            let plan = explain(holder, kind, statement).await.map_err(|error| match error.kind() {
+            let plan = ask(holder, kind, statement).await.map_err(|error| match error.kind() {
                 Kind::Timeout if bounded => {
                     error.help("the lock may not be held for longer than --max-block")
                 }
@@ -186,7 +186,7 @@ impl<'a> Trial<'a> {
             extra.push((name.as_str(), value.clone()));
         }
         session.begin(&self.setup.guards, &extra).await?;
-        let plan = explain(&session, kind, statement).await;
+        let plan = ask(&session, kind, statement).await;
         let ended = session.rollback().await;
         let plan = plan?;
         ended.map(|()| plan)
@@ -460,6 +460,15 @@ fn hint(error: Error, index: &IndexDefinition) -> Error {
         Kind::Timeout => error.help("the build took longer than --max-block allows: use --prove concurrently"),
         Kind::Permission => error.help("connect as the owner of the table, or use --prove clone"),
         _ => error,
+    }
+}
+
+/// The plan, with the statement's values where it has any; without, the one for all values.
+async fn ask(session: &Session, kind: Explain, statement: Explained<'_>) -> Result<Box<RawValue>> {
+    let generic = statement.parameters.is_empty() && crate::sql::read(statement.text).parameters > 0;
+    match generic && kind == Explain::Plan {
+        true => explain_generic(session, statement).await,
+        false => explain(session, kind, statement).await,
     }
 }
 

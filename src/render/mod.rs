@@ -14,6 +14,7 @@ mod json_suppressed;
 mod json_workload;
 mod label;
 mod names;
+mod outcomes;
 mod overview;
 mod ranking;
 mod suppressed;

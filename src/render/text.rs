@@ -2,7 +2,7 @@
 //!
 //! Refuses to repeat: what the tree shows is not said again in words.
 
-use super::{Style, diff, overview, ranking, suppressed, tree};
+use super::{Style, diff, outcomes, overview, ranking, suppressed, tree};
 use crate::capture::{Mode, OriginKind};
 use crate::finding::{Finding, Severity};
 use crate::plan::Plan;
@@ -35,6 +35,10 @@ pub fn render(report: &Report, style: &Style) -> String {
         ranking::ranking(&mut out, report, workload, style);
     }
     for (index, statement) in report.statements.iter().enumerate() {
+        let told = report.findings.iter().any(|f| f.at.statement == Some(index));
+        if statement.outcome.is_some() && !told {
+            continue;
+        }
         match report.workload {
             Some(_) if !style.verbose => in_brief(&mut out, report, index, statement, style),
             _ => self::statement(&mut out, report, index, statement, style),
@@ -47,7 +51,9 @@ pub fn render(report: &Report, style: &Style) -> String {
         gaps(&mut out, report, style);
     }
     suppressed::suppressions(&mut out, report, style);
-    if report.statements.len() > 1 && report.workload.is_none() {
+    outcomes::outcomes(&mut out, report, style);
+    let compared = report.statements.iter().any(|s| s.outcome.is_some());
+    if report.statements.len() > 1 && report.workload.is_none() && !compared {
         overview::overview(&mut out, report, style);
     }
     summary(&mut out, report, style);

@@ -6,6 +6,7 @@
 mod config;
 mod covers;
 mod database;
+mod gate;
 mod hidden;
 mod memory;
 mod migration;
@@ -20,7 +21,7 @@ pub mod team;
 mod vacuuming;
 mod workload;
 
-use crate::context::{CatalogContext, PlanContext, TraceContext, WorkloadContext};
+use crate::context::{CatalogContext, GateContext, PlanContext, TraceContext, WorkloadContext};
 use crate::finding::{Confidence, Finding, Severity};
 
 pub use config::{Config, Override, Root, Tuning, pattern};
@@ -94,6 +95,10 @@ rules! {
     backfill_in_migration,
     drop_breaks_clients,
     lock_timeout_missing,
+    statement_breaks_query,
+    plan_regressed,
+    query_unindexed,
+    queries_unplanned,
     transaction_ids_near_wraparound,
     transaction_holds_horizon,
     slot_retains_wal,
@@ -119,9 +124,12 @@ pub enum Check {
     Catalog(fn(&CatalogContext, &Tuning) -> Looked),
     /// Migrations that were traced.
     Migration(fn(&TraceContext, &Tuning) -> Vec<Finding>),
+    /// Queries that were planned before and after migrations.
+    Gate(fn(&GateContext, &Tuning) -> Vec<Finding>),
 }
 
 pub use database::{Checked, Looked, run_catalog};
+pub use gate::{run_gate, thresholds};
 pub use migration::run_migrations;
 pub use runs::run_all;
 pub use workload::run_workload;

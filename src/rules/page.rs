@@ -27,6 +27,8 @@ pub struct Case {
     pub migrations: Vec<String>,
     /// ```` ```sql beside ````: statements of a session that stays open while the rules look.
     pub beside: String,
+    /// ```` ```sql queries ````: what is planned before and after the migrations, with the setup's sizes and statistics.
+    pub queries: Vec<String>,
     /// ```` ```sql fix ````: what to run so that the finding goes, where that is not the proposal itself.
     pub fix: Option<String>,
     /// `finding: RULE at NODE` lines; empty with `finding: none`.
@@ -137,6 +139,7 @@ fn fill(case: Option<&mut Case>, info: &str, body: &str) -> Result<(), String> {
     match info {
         "sql setup" => case.setup.push_str(body),
         "sql query" => case.query = body.trim().to_owned(),
+        "sql queries" => case.queries.push(body.to_owned()),
         "sql migration" => case.migrations.push(body.to_owned()),
         "sql beside" => case.beside.push_str(body),
         "sql fix" => case.fix = Some(body.to_owned()),

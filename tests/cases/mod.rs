@@ -47,7 +47,7 @@ pub fn difference(report: &Report, case: &Case) -> Option<String> {
 pub fn made_from(case: &Case) -> String {
     let options: Vec<String> = case.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let calls: String = case.calls.iter().map(|(often, sql)| format!("{often} {sql}\n")).collect();
-    let migrations = case.migrations.concat();
+    let migrations = case.migrations.concat() + &case.queries.concat();
     let text =
         format!("{}\n{}{calls}{}{migrations}\n{}", case.setup, case.query, case.beside, options.join("\n"));
     // FNV-1a: fingerprints ignore literals, which matter here.

@@ -7,6 +7,11 @@ SELECT pg_catalog.json_build_object(
       'kind', c.relkind,
       'table', i.indrelid::int8,
       'method', CASE WHEN i.indexrelid IS NOT NULL THEN am.amname END,
+      'root', CASE WHEN c.relispartition AND c.relkind IN ('r', 'p') THEN (
+        SELECT rn.nspname || '.' || root.relname FROM pg_catalog.pg_class root
+        JOIN pg_catalog.pg_namespace rn ON rn.oid = root.relnamespace
+        WHERE root.oid = pg_catalog.pg_partition_root(c.oid)) END,
+      'blocks', CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) / 8192 END,
       'definition', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.pg_get_indexdef(i.indexrelid) END,
       'columns', (SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_array(a.attname,
           pg_catalog.format_type(a.atttypid, a.atttypmod))), '{}')

@@ -1,0 +1,317 @@
+//! The queries of a project, planned before and after its migrations.
+//!
+//! Refuses to execute one: twins hold no rows.
+
+use super::{HEAD, Sides};
+use crate::analyse::analyse;
+use crate::app::input::Source;
+use crate::app::progress::Progress;
+use crate::app::twin::{Ground, SCHEMA, TWIN};
+use crate::app::{input, observe, prove};
+use crate::capture::{Capture, Comment, Gap, Origin, OriginKind};
+use crate::cli::{Cli, Command, Explain};
+use crate::corpus::{self, Query};
+use crate::error::{Error, Kind, Result};
+use crate::finding::Location;
+use crate::gate::culprit::{Search, Step};
+use crate::gate::outcome::sides;
+use crate::gate::{self, Compared, Names, Outcome, Side, Thresholds, judge};
+use crate::migrate::Migration;
+use crate::pack::Pack;
+use crate::pack::place::{Layout, Places, does};
+use crate::postgres::plans::{Asked, sides as plan_sides};
+use crate::postgres::{Interrupt, Server, trace, twin as database};
+use crate::rules::{self, Config};
+use crate::sql;
+use clap::Parser;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Files that hold queries.
+fn wanted(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "sql" || e == "json")
+}
+
+/// The queries under the paths, and those of the pack.
+///
+/// # Errors
+/// [`Kind::Input`] for what cannot be read, with its place.
+pub fn corpus(paths: &[PathBuf], pack: Option<&Pack>, gaps: &mut Vec<Gap>) -> Result<Vec<Query>> {
+    let (mut queries, mut skipped) = (Vec::new(), Vec::new());
+    for path in paths {
+        let mut files = Vec::new();
+        collect(path, &mut files)?;
+        if files.is_empty() {
+            return Err(Error::new(Kind::Input, format!("read the queries in {}", path.display()))
+                .because("there is neither a .sql nor a .json file")
+                .help("name a file, a folder of them, or the .sqlx folder"));
+        }
+        files.sort();
+        for file in files {
+            let (name, text) = input::text(&file)?;
+            queries.extend(corpus::read(name.trim_start_matches("./"), &text, &mut skipped)?);
+        }
+    }
+    let of_pack = pack.into_iter().flat_map(|pack| &pack.statements);
+    queries.extend(of_pack.map(|s| Query { name: None, text: s.text.clone(), places: Vec::new() }));
+    gaps.extend(skipped.into_iter().map(|skipped| Gap {
+        what: format!("{}:{}: {}", skipped.at.path, skipped.at.line, skipped.why),
+        sqlstate: None,
+        disables: vec!["check of this query".to_owned()],
+    }));
+    Ok(corpus::merged(queries))
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let failed = |e: std::io::Error| {
+        Error::new(Kind::Input, format!("read the folder {}", path.display())).because_of_file(&e)
+    };
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?.path();
+        if entry.is_dir() {
+            collect(&entry, files)?;
+        } else if wanted(&entry) {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}
+
+/// What is needed to plan on either side.
+pub struct Comparison<'a> {
+    pub ground: &'a Ground,
+    pub sides: &'a Sides,
+    pub pack: Option<&'a Pack>,
+    /// Where the parts of the pack are on the base.
+    pub places: Option<&'a Places>,
+    pub config: &'a Config,
+    pub interrupt: &'a Interrupt,
+    pub progress: &'a Progress,
+}
+
+/// Plans the queries on both sides, finds who changed those that are worse, looks into them on head, and adds it all
+/// to the capture.
+///
+/// # Errors
+/// As the server says of the whole; a lost connection.
+pub async fn compare(on: &Comparison<'_>, queries: Vec<Query>, capture: &mut Capture) -> Result<()> {
+    let asked: Vec<Asked> = queries
+        .iter()
+        .map(|query| {
+            let text = sql::explainable(&query.text);
+            Asked { parameters: sql::read(&text).parameters, sql: text }
+        })
+        .collect();
+    on.progress.step("planning the queries");
+    let (base, base_names, _) = on.planned(SCHEMA, &format!("{TWIN}_base"), &asked, capture).await?;
+    let (head, head_names, server) = on.planned(HEAD, &format!("{TWIN}_head"), &asked, capture).await?;
+    let mut compared = Compared {
+        queries: queries
+            .into_iter()
+            .zip(base.into_iter().zip(head))
+            .map(|(query, (base, head))| gate::Query {
+                name: query.name,
+                text: query.text,
+                places: query.places,
+                base,
+                head,
+                culprit: None,
+                observed: None,
+            })
+            .collect(),
+        base: base_names,
+        head: head_names,
+        packed: on.pack.is_some(),
+    };
+    let thresholds = rules::thresholds(on.config);
+    let outcomes: Vec<Outcome> = compared
+        .queries
+        .iter()
+        .map(|query| judge(query, &compared.base, &compared.head, &thresholds).outcome)
+        .collect();
+    let packed = compared.packed;
+    let bad = move |outcome: Outcome| {
+        outcome == Outcome::Broken || (packed && matches!(outcome, Outcome::Regressed | Outcome::Worse))
+    };
+    let changed: Vec<usize> = (0..outcomes.len()).filter(|&query| bad(outcomes[query])).collect();
+    on.culprits(&mut compared, &changed, &asked, &thresholds).await?;
+    if packed {
+        let look = |outcome| matches!(outcome, Outcome::Regressed | Outcome::Worse | Outcome::NewUnindexed);
+        let worth: Vec<usize> = (0..outcomes.len()).filter(|&query| look(outcomes[query])).collect();
+        on.look(&server, &mut compared, &worth, capture).await?;
+    }
+    capture.compared = Some(compared);
+    Ok(())
+}
+
+impl Comparison<'_> {
+    /// The plans on a twin of a database, or on the database itself where there is no pack.
+    async fn planned(
+        &self,
+        from: &str,
+        to: &str,
+        asked: &[Asked],
+        capture: &mut Capture,
+    ) -> Result<(Vec<Side>, Names, Server)> {
+        let server = match (self.pack, self.places) {
+            (Some(pack), Some(places)) => {
+                let (server, gaps) = self.ground.twin(from, to, pack, places).await?;
+                let new: Vec<Gap> = gaps.into_iter().filter(|gap| !capture.gaps.contains(gap)).collect();
+                capture.gaps.extend(new);
+                server
+            }
+            _ => {
+                self.ground.copy(from, to).await?;
+                self.ground.connect(to).await?
+            }
+        };
+        let session = server.session("plan").await?;
+        let planned = plan_sides(&session, asked, self.ground.major()).await?;
+        let names = names(&database::layout(&session).await?);
+        drop(session);
+        Ok((planned, names, server))
+    }
+
+    /// Finds the statement that changed each of the queries.
+    async fn culprits(
+        &self,
+        compared: &mut Compared,
+        changed: &[usize],
+        asked: &[Asked],
+        thresholds: &Thresholds,
+    ) -> Result<()> {
+        let steps: Vec<(usize, usize)> = self
+            .sides
+            .new
+            .iter()
+            .enumerate()
+            .flat_map(|(at, migration)| (0..migration.steps.len()).map(move |step| (at, step)))
+            .collect();
+        if steps.is_empty() || changed.is_empty() {
+            return Ok(());
+        }
+        let mut search = Search::new(changed.iter().copied(), steps.len());
+        let mut scratch = Capture::new(None);
+        let found = loop {
+            match search.step() {
+                Step::Done(found) => break found,
+                Step::Ask { prefix, queries } => {
+                    self.progress
+                        .step(format!("looking for the culprit: {prefix} of {} statements", steps.len()));
+                    let database = "pgproof_prefix";
+                    self.ground.copy(SCHEMA, database).await?;
+                    {
+                        let server = self.ground.connect(database).await?;
+                        let session = server.session("prefix").await?;
+                        trace::apply_prefix(&session, &self.sides.new, prefix).await?;
+                    }
+                    let some: Vec<Asked> = queries.iter().map(|&query| asked[query].clone()).collect();
+                    let to = format!("{TWIN}_prefix");
+                    let (planned, names, _) = self.planned(database, &to, &some, &mut scratch).await?;
+                    let answers: BTreeMap<usize, bool> = queries
+                        .iter()
+                        .zip(&planned)
+                        .map(|(&query, side)| {
+                            let base = &compared.queries[query].base;
+                            let judged = sides(base, side, (&compared.base, &names), thresholds);
+                            let other = matches!(
+                                judged.outcome,
+                                Outcome::Broken | Outcome::Regressed | Outcome::Worse
+                            );
+                            (query, other)
+                        })
+                        .collect();
+                    search.answer(prefix, &answers);
+                }
+            }
+        };
+        for (query, step) in found {
+            compared.queries[query].culprit =
+                steps.get(step).map(|&(at, step)| place(&self.sides.new[at], step));
+        }
+        Ok(())
+    }
+
+    /// What ails queries on head, and what would help them there.
+    async fn look(
+        &self,
+        server: &Server,
+        compared: &mut Compared,
+        queries: &[usize],
+        capture: &mut Capture,
+    ) -> Result<()> {
+        let args = explain_args()?;
+        for &query in queries {
+            let asked = &mut compared.queries[query];
+            let at = capture.statements.len();
+            let source = source(asked);
+            match observe::observe(server, &source, &args, capture).await {
+                Ok(()) if capture.statements.len() > at => asked.observed = Some(at),
+                Ok(()) => {}
+                Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => return Err(error),
+                // It was planned before: what fails here is told with the query itself.
+                Err(_) => {}
+            }
+        }
+        if capture.statements.is_empty() {
+            return Ok(());
+        }
+        self.progress.step("looking for what would help");
+        let report = analyse(capture, self.config)?;
+        prove::prove(server, &report, capture, &args, self.interrupt, self.progress).await
+    }
+}
+
+/// As `explain --pack` would be asked.
+fn explain_args() -> Result<Explain> {
+    let words = ["pgproof", "explain", "--analyze", "never", "--pack", "-", "--schema", "-"];
+    match Cli::try_parse_from(words).map(|cli| cli.command) {
+        Ok(Command::Explain(args)) => Ok(args),
+        _ => {
+            Err(Error::new(Kind::Usage, "look into the queries").because("the flags of explain have changed"))
+        }
+    }
+}
+
+fn source(query: &gate::Query) -> Source {
+    let text = sql::explainable(&query.text);
+    let place = query.places.first();
+    let kind = if place.is_some() { OriginKind::Corpus } else { OriginKind::PgStatStatements };
+    Source {
+        statement: sql::read(&text),
+        origin: Origin { kind, path: place.map(|p| p.path.clone()), line: place.map(|p| p.line) },
+        name: query.name.clone().unwrap_or_else(|| "query".to_owned()),
+        whole: text.as_str().into(),
+        offset: 0,
+        comments: Vec::<Comment>::new(),
+    }
+}
+
+fn place(migration: &Migration, step: usize) -> Location {
+    let step = &migration.steps[step];
+    Location { path: migration.path.clone(), line: step.line, end_line: step.end_line }
+}
+
+/// What the names in plans stand for.
+fn names(layout: &Layout) -> Names {
+    let mut names = Names::default();
+    for relation in &layout.relations {
+        let name = format!("{}.{}", relation.schema, relation.name);
+        if let Some((unique, what)) = relation.definition.as_deref().and_then(does) {
+            let unique = if unique { "unique " } else { "" };
+            names.indexes.insert(name, format!("{unique}{}", what.trim_start_matches(" USING ")));
+            continue;
+        }
+        if let Some(root) = &relation.root {
+            names.roots.insert(name.clone(), root.clone());
+        }
+        if let Some(blocks) = relation.blocks {
+            names.blocks.insert(name, blocks);
+        }
+    }
+    names
+}

@@ -1,0 +1,198 @@
+//! The queries that a project keeps: `.sqlx` files, files of named queries, plain SQL.
+//!
+//! Refuses to look for queries in source code, and to plan any.
+
+use crate::error::{Error, Kind, Result};
+use crate::finding::Location;
+use crate::sql;
+use std::collections::HashMap;
+
+/// One query, wherever it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    pub name: Option<String>,
+    /// With parameters `$1`, `$2` …
+    pub text: String,
+    pub places: Vec<Location>,
+}
+
+/// Something that is no query of the corpus, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    pub at: Location,
+    pub why: String,
+}
+
+/// The queries of a file, by what its name says: `.json` as sqlx writes it, else SQL.
+///
+/// # Errors
+/// [`Kind::Input`] with file and line.
+pub fn read(path: &str, text: &str, skipped: &mut Vec<Skipped>) -> Result<Vec<Query>> {
+    match path.ends_with(".json") {
+        true => sqlx(path, text).map(|query| query.into_iter().collect()),
+        false => named(path, text, skipped),
+    }
+}
+
+/// The same queries once, with all their places.
+pub fn merged(queries: Vec<Query>) -> Vec<Query> {
+    let mut known: HashMap<String, usize> = HashMap::new();
+    let mut merged: Vec<Query> = Vec::new();
+    for query in queries {
+        match known.get(&query.text) {
+            Some(&at) => merged[at].places.extend(query.places),
+            None => {
+                known.insert(query.text.clone(), merged.len());
+                merged.push(query);
+            }
+        }
+    }
+    merged
+}
+
+/// A file of `cargo sqlx prepare`. What it holds of other databases' is none of ours.
+fn sqlx(path: &str, text: &str) -> Result<Option<Query>> {
+    #[derive(serde::Deserialize)]
+    struct Prepared {
+        query: String,
+        #[serde(default)]
+        db_name: Option<String>,
+    }
+    let damaged = |e: serde_json::Error| {
+        Error::new(Kind::Input, format!("read the query in {path}"))
+            .because(e)
+            .help("name files that `cargo sqlx prepare` wrote")
+    };
+    let prepared: Prepared = serde_json::from_str(text).map_err(damaged)?;
+    let ours = prepared.db_name.is_none_or(|name| name == "PostgreSQL");
+    let at =
+        text.lines().position(|line| line.trim_start().starts_with("\"query\"")).map_or(1, |line| line + 1);
+    let place = Location { path: path.to_owned(), line: at, end_line: at };
+    let text = prepared.query.trim().trim_end_matches(';').to_owned();
+    Ok(ours.then_some(Query { name: None, text, places: vec![place] }))
+}
+
+/// A file of SQL, with or without `-- name:` above each query.
+fn named(path: &str, text: &str, skipped: &mut Vec<Skipped>) -> Result<Vec<Query>> {
+    let pieces = sql::split(text).map_err(|e| {
+        let line = text[..e.at.min(text.len())].matches('\n').count() + 1;
+        Error::new(Kind::Input, format!("read the queries in {path}"))
+            .because(format!("line {line}: {}", e.what))
+    })?;
+    let mut queries = Vec::new();
+    for piece in pieces {
+        let end_line = piece.line + piece.text.matches('\n').count();
+        let at = Location { path: path.to_owned(), line: piece.line, end_line };
+        let name = piece.comments.iter().rev().find_map(|comment| name(comment.text));
+        let numbered = numbered(piece.text);
+        let read = sql::read(&numbered);
+        if matches!(read.kind, sql::Kind::Other(_)) {
+            skipped.push(Skipped { at, why: "it is no query that could be planned".to_owned() });
+            continue;
+        }
+        queries.push(Query { name, text: read.text, places: vec![at] });
+    }
+    Ok(queries)
+}
+
+/// `-- name: get_user :one` as `get_user`.
+fn name(comment: &str) -> Option<String> {
+    let rest = comment.trim_start_matches(['-', '/', '*', ' ']).strip_prefix("name:")?;
+    rest.split_whitespace().next().map(str::to_owned)
+}
+
+/// Named parameters as numbered ones: `@name`, `:name`, `sqlc.arg(name)`, `sqlc.narg('name')`, `sqlc.slice(name)`.
+fn numbered(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let (tokens, _) = sql::token::tokenize(text);
+    let mut names: Vec<String> = Vec::new();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    let mut highest = sql::read(text).parameters;
+    let mut place = |name: &str, names: &mut Vec<String>| -> usize {
+        if let Some(known) = names.iter().position(|n| n == name) {
+            return highest - names.len() + known + 1;
+        }
+        names.push(name.to_owned());
+        highest += 1;
+        highest
+    };
+    let mut skip = 0;
+    for (i, token) in tokens.iter().enumerate() {
+        if i < skip {
+            continue;
+        }
+        let word = |k: usize| tokens.get(i + k).map(|t| t.text(text));
+        let touching = |k: usize| tokens.get(i + k).is_some_and(|t| t.start == tokens[i + k - 1].end);
+        let call = token.is_word(text, "sqlc")
+            && word(1) == Some(".")
+            && matches!(word(2), Some("arg" | "narg" | "slice"))
+            && word(3) == Some("(")
+            && word(5) == Some(")");
+        if call {
+            let name = word(4).unwrap_or_default().trim_matches('\'').to_owned();
+            let number = place(&name, &mut names);
+            out.push_str(&text[at..token.start]);
+            out.push_str(&format!("${number}"));
+            at = tokens[i + 5].end;
+            skip = i + 6;
+            continue;
+        }
+        let mark = matches!(token.text(text), "@" | ":");
+        let begins = token.start == 0 || !matches!(bytes[token.start - 1], b':' | b'@' | b'<' | b'[');
+        let named = tokens.get(i + 1).is_some_and(|next| {
+            touching(1) && next.text(text).starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        });
+        if mark && begins && named {
+            let number = place(word(1).unwrap_or_default(), &mut names);
+            out.push_str(&text[at..token.start]);
+            out.push_str(&format!("${number}"));
+            at = tokens[i + 1].end;
+            skip = i + 2;
+        }
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_parameters_are_numbered() {
+        for (typed, numbers) in [
+            (
+                "SELECT * FROM t WHERE a = @a AND b = @b OR a = @a",
+                "SELECT * FROM t WHERE a = $1 AND b = $2 OR a = $1",
+            ),
+            ("SELECT a::text FROM t WHERE b = :b", "SELECT a::text FROM t WHERE b = $1"),
+            ("SELECT $1, sqlc.arg(x), sqlc.narg('y')", "SELECT $1, $2, $3"),
+            ("SELECT a @> b, c[1:2], ':x', d <@ e FROM t", "SELECT a @> b, c[1:2], ':x', d <@ e FROM t"),
+        ] {
+            assert_eq!(numbered(typed), numbers);
+        }
+    }
+
+    #[test]
+    fn a_file_of_named_queries_is_read_and_what_is_none_is_told() {
+        let text = "-- name: get_user :one\nSELECT * FROM users WHERE id = @id;\n\nVACUUM;\n\n-- name: all :many\nSELECT 1;\n";
+        let mut skipped = Vec::new();
+        let queries = read("q.sql", text, &mut skipped).expect("SQL");
+        let told: Vec<_> =
+            queries.iter().map(|q| (q.name.as_deref(), q.text.as_str(), q.places[0].line)).collect();
+        assert_eq!(
+            told,
+            [(Some("get_user"), "SELECT * FROM users WHERE id = $1", 2), (Some("all"), "SELECT 1", 7)]
+        );
+        assert_eq!(skipped[0].at.line, 4);
+        assert!(read("q.sql", "SELECT 'x", &mut skipped).is_err());
+        assert!(read("query-1.json", "{\"query\": ", &mut skipped).is_err());
+        let prepared = read(
+            "query-1.json",
+            "{\n \"db_name\": \"PostgreSQL\",\n \"query\": \"SELECT 1\"\n}",
+            &mut skipped,
+        );
+        assert_eq!(prepared.expect("JSON")[0].places[0].line, 3);
+    }
+}

@@ -1,0 +1,65 @@
+//! Base against head: what becomes of the queries' plans.
+//!
+//! Refuses to know an output format, and to compare costs of different statistics: both sides were planned under one
+//! pack, on one server.
+
+pub mod culprit;
+pub mod fingerprint;
+pub mod outcome;
+
+pub use outcome::{Judgement, Outcome, Thresholds, judge};
+
+use crate::finding::Location;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// All queries, planned on both sides, as a capture keeps them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Compared {
+    pub queries: Vec<Query>,
+    pub base: Names,
+    pub head: Names,
+    /// Both sides have production's statistics; without, all that is known is whether a query can be planned.
+    pub packed: bool,
+}
+
+/// A query with its plans.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Query {
+    pub name: Option<String>,
+    pub text: String,
+    /// Where it is written; empty where pg_stat_statements told of it.
+    pub places: Vec<Location>,
+    pub base: Side,
+    pub head: Side,
+    /// The statement of a migration after which its plan was another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<Location>,
+    /// The statement of the capture that looks into it: what ails it on head, and what would help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<usize>,
+}
+
+/// What the server answered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// What it printed.
+    Planned(Box<RawValue>),
+    Failed {
+        code: String,
+        message: String,
+    },
+}
+
+/// What the names in plans stand for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Names {
+    /// By `schema.index`, unquoted: what the index does, without its name.
+    pub indexes: BTreeMap<String, String>,
+    /// By `schema.partition`: the table that it is a part of.
+    pub roots: BTreeMap<String, String>,
+    /// By `schema.table`: blocks that its file has.
+    pub blocks: BTreeMap<String, f64>,
+}
