@@ -141,8 +141,7 @@ fn a_redacted_pack_holds_no_value_and_keeps_the_plans() {
     ran(&["pack", "--quiet", "--redact", "-d", &db.url, "-o", "again.json"], folder.path());
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("the pack");
     let (plain, redacted) = (read("plain.json"), read("pack.json"));
-    for value in ["Document 1", "region3", "city3", "term1", "lang", "2015-01-01"]
-    {
+    for value in ["Document 1", "region3", "city3", "term1", "lang", "2015-01-01"] {
         assert!(plain.contains(value), "{value} is in no statistics: this test is blind to it");
         assert!(!redacted.contains(value), "{value}");
     }
