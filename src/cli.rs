@@ -3,8 +3,10 @@
 //! Refuses to do any work: `app` does.
 
 mod throwaway;
+mod written;
 
 pub use throwaway::{Check, Ground, Pack, Twin};
+pub use written::{ColorWhen, FailOn, Format, color};
 
 use crate::error::{Error, Kind};
 use crate::postgres::Flags;
@@ -325,27 +327,6 @@ pub struct Demo {
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    Json,
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailOn {
-    Never,
-    Info,
-    Warning,
-    Error,
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColorWhen {
-    Auto,
-    Always,
-    Never,
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Analyze {
     Auto,
     Always,
@@ -415,16 +396,6 @@ pub fn arguments(typed: impl Iterator<Item = OsString>) -> Vec<OsString> {
         });
     }
     arguments
-}
-
-/// Whether to colour a stream.
-pub fn color(when: ColorWhen, terminal: bool) -> bool {
-    match when {
-        ColorWhen::Always => true,
-        ColorWhen::Never => false,
-        #[allow(clippy::disallowed_methods)] // The command line is an edge.
-        ColorWhen::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
-    }
 }
 
 /// The man page: the program's, then the options of each command.

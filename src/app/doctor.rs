@@ -26,6 +26,7 @@ const CLOCKS: f64 = 5.0;
 /// No connection, or a leftover that could not be dropped.
 pub async fn run(args: &Doctor, common: &Common) -> Result<u8> {
     output::check(common)?;
+    output::only(common, "what can be seen", &[Format::Text, Format::Json])?;
     let options = ConnectOptions::resolve(&args.connection.flags(), &Environment::of_process())?;
     let interrupt = Interrupt::on_signals()?;
     let progress = Progress::new(common.quiet);
@@ -67,8 +68,8 @@ pub async fn run(args: &Doctor, common: &Common) -> Result<u8> {
     });
     drop(progress);
     output::write_each(common, |format, style| match format {
-        Format::Text => render::doctor::text(&sights, style),
         Format::Json => render::doctor::json(&sights),
+        _ => render::doctor::text(&sights, style),
     })?;
     Ok(exit::OK)
 }

@@ -5,10 +5,10 @@
 use crate::cli::{Common, Format, color};
 use crate::error::{Error, Kind, Result, plain_words};
 use crate::exit;
-use crate::render::{self, Style};
+use crate::render::{self, Style, markdown};
 use crate::report::Report;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Columns where the terminal does not say.
 const WIDTH: usize = 100;
@@ -28,7 +28,8 @@ pub fn write(report: &Report, common: &Common) -> Result<()> {
 pub fn write_around(report: &Report, common: &Common, before: &str, after: &str) -> Result<()> {
     write_all(common, |format, terminal| {
         around(before, &as_format(report, format, common, terminal), after, format)
-    })
+    })?;
+    summarize(report, common)
 }
 
 /// Writes what `render` makes of each format that the flags ask for, in the same places as a report.
@@ -40,12 +41,7 @@ pub fn write_each(common: &Common, render: impl Fn(Format, &Style) -> String) ->
 }
 
 fn write_all(common: &Common, render: impl Fn(Format, bool) -> String) -> Result<()> {
-    let mut formats = common.format.iter().copied();
-    for path in &common.output {
-        let format = match formats.next() {
-            Some(format) => format,
-            None => by_extension(path)?,
-        };
+    for (path, format) in files(common)? {
         save(path, render(format, false).as_bytes())?;
     }
     for format in shown(common) {
@@ -54,10 +50,58 @@ fn write_all(common: &Common, render: impl Fn(Format, bool) -> String) -> Result
     Ok(())
 }
 
+/// Each file with its format: the one that --format names for it, else the one of its extension.
+fn files(common: &Common) -> Result<Vec<(&Path, Format)>> {
+    let mut named = common.format.iter().copied();
+    let format = |path| named.next().map_or_else(|| by_extension(path), Ok);
+    let formats: Vec<Format> =
+        common.output.iter().map(PathBuf::as_path).map(format).collect::<Result<_>>()?;
+    Ok(common.output.iter().map(PathBuf::as_path).zip(formats).collect())
+}
+
+/// Refuses, before any work is done, the formats that what a command prints does not come in.
+///
+/// # Errors
+/// [`Kind::Usage`] with the formats that there are.
+pub fn only(common: &Common, what: &str, known: &[Format]) -> Result<()> {
+    let asked = files(common)?.into_iter().map(|(_, format)| format).chain(common.format.iter().copied());
+    let names: Vec<String> = known.iter().map(|format| format.name()).collect();
+    match asked.into_iter().find(|format| !known.contains(format)) {
+        None => Ok(()),
+        Some(format) => Err(Error::new(Kind::Usage, format!("write {what} as {}", format.name()))
+            .because("there is no report to put into that format")
+            .help(format!("use --format {}", names.join(" or ")))),
+    }
+}
+
+/// Adds the whole report to the summary of the step that GitHub Actions runs, where annotations were asked for: of
+/// those it shows a few.
+fn summarize(report: &Report, common: &Common) -> Result<()> {
+    let asked = files(common)?.into_iter().map(|(_, format)| format).chain(shown(common));
+    let path = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    let Some(path) = path.map(PathBuf::from).filter(|_| asked.into_iter().any(|f| f == Format::Github))
+    else {
+        return Ok(());
+    };
+    // Others wrote to it before, and it may not grow beyond what GitHub takes: then it would show nothing at all.
+    let there = std::fs::metadata(&path).map_or(0, |file| file.len());
+    let room = usize::try_from(there).ok().and_then(|there| markdown::SUMMARY.checked_sub(there));
+    let Some(room) = room.filter(|room| *room >= markdown::COMMENT) else {
+        beside("note: the step's summary is full: the report is not in it\n");
+        return Ok(());
+    };
+    let text = markdown::render(report, room);
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|e| {
+        let doing = format!("add to the step's summary {}", path.display());
+        Error::new(Kind::Environment, doing).because_of_file(&e).help("GITHUB_STEP_SUMMARY names it")
+    })
+}
+
 fn around(before: &str, report: &str, after: &str, format: Format) -> String {
     match format {
         Format::Text => format!("{before}{report}{after}"),
-        Format::Json => report.to_owned(),
+        _ => report.to_owned(),
     }
 }
 
@@ -82,6 +126,12 @@ fn as_format(report: &Report, format: Format, common: &Common, terminal: bool) -
     match format {
         Format::Json => render::json::render(report),
         Format::Text => render::text::render(report, &style(common, terminal)),
+        Format::Markdown => markdown::render(report, markdown::COMMENT),
+        Format::Github => render::github::render(report),
+        Format::Html => render::html::render(report),
+        Format::Sarif => render::sarif::render(report),
+        Format::Junit => render::junit::render(report),
+        Format::Gitlab => render::gitlab::render(report),
     }
 }
 
@@ -130,13 +180,12 @@ fn neighbour(path: &Path) -> Result<tempfile::NamedTempFile> {
 }
 
 fn by_extension(path: &Path) -> Result<Format> {
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("json") => Ok(Format::Json),
-        Some("txt") => Ok(Format::Text),
-        _ => Err(Error::new(Kind::Usage, format!("choose a format for {}", path.display()))
-            .because("its extension is neither .json nor .txt")
-            .help("name the format with --format")),
-    }
+    Format::of_file(path).ok_or_else(|| {
+        let known: Vec<String> = Format::EXTENSIONS.iter().map(|(name, _)| format!(".{name}")).collect();
+        Error::new(Kind::Usage, format!("choose a format for {}", path.display()))
+            .because(format!("its extension is none of {}", known.join(", ")))
+            .help("name the format with --format")
+    })
 }
 
 fn width() -> usize {

@@ -23,6 +23,9 @@ type Plans = (Vec<(Origin, plan::Plan)>, Vec<Gap>);
 /// A file that cannot be read, or holds no plan, with the place.
 pub fn run(args: &Plan, common: &Common) -> Result<u8> {
     output::check(common)?;
+    if args.anonymize {
+        output::only(common, "plans", &[Format::Text, Format::Json])?;
+    }
     let config = settings(common)?;
     let notation = args.from.map(|from| match from {
         From::Text => Notation::Text,
@@ -73,7 +76,7 @@ fn write_anonymized(plans: &[plan::Plan], gaps: &[Gap], common: &Common) -> Resu
     let plans = anonymize(plans);
     output::write_each(common, |format, _| match format {
         Format::Json => plan::write_json_list(&plans),
-        Format::Text => plans.iter().map(plan::write_text).collect::<Vec<_>>().join("\n"),
+        _ => plans.iter().map(plan::write_text).collect::<Vec<_>>().join("\n"),
     })?;
     // Beside the plans, never among them.
     gaps.iter().for_each(|gap| output::beside(&format!("not seen: {}\n", gap.what)));

@@ -1,4 +1,4 @@
-//! From a report to text or JSON: one file per output format.
+//! From a report to text, JSON and the formats of other programs: one file per output format.
 //!
 //! Refuses to analyse: every number here was in the report.
 
@@ -8,17 +8,24 @@ mod diff;
 pub mod doctor;
 pub mod error;
 mod fold;
+pub mod github;
+pub mod gitlab;
+pub mod html;
 pub mod json;
 mod json_comparison;
 mod json_suppressed;
 mod json_workload;
+pub mod junit;
 mod label;
+pub mod markdown;
 mod names;
 mod outcomes;
 mod overview;
 mod ranking;
+pub mod sarif;
 mod suppressed;
 pub mod text;
+mod told;
 mod tree;
 
 /// What a renderer may know of its surroundings.

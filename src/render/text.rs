@@ -283,7 +283,7 @@ fn proposal(out: &mut String, number: usize, judged: &Judged, style: &Style) {
 }
 
 /// Why the verdict is what it is, with the medians where no table shows them.
-fn reason(judged: &Judged, medians: bool) -> Option<String> {
+pub(super) fn reason(judged: &Judged, medians: bool) -> Option<String> {
     let verdict = &judged.verdict;
     let reason = verdict.reason.clone()?;
     let middle = |samples: &[Sample]| median(&samples.iter().map(|s| s.ms).collect::<Vec<_>>());
@@ -304,7 +304,7 @@ fn plan_after(judged: &Judged, plan: &Plan) -> String {
     }
 }
 
-fn outcome(judged: &Judged) -> (String, AnsiColor) {
+pub(super) fn outcome(judged: &Judged) -> (String, AnsiColor) {
     let verdict = &judged.verdict;
     let speed = verdict.speedup.map_or(String::new(), |s| {
         format!(", {} as fast ({} to {})", times(s.median), times(s.low), times(s.high))
@@ -321,7 +321,7 @@ fn outcome(judged: &Judged) -> (String, AnsiColor) {
     }
 }
 
-fn facts(judged: &Judged) -> Vec<String> {
+pub(super) fn facts(judged: &Judged) -> Vec<String> {
     let proposal = &judged.proposal;
     let mut lines = Vec::new();
     if !proposal.locks.is_empty() {
@@ -360,7 +360,7 @@ fn facts(judged: &Judged) -> Vec<String> {
     lines
 }
 
-fn before_after(judged: &Judged) -> Option<String> {
+pub(super) fn before_after(judged: &Judged) -> Option<String> {
     let verdict = &judged.verdict;
     let mut table = Builder::default();
     table.push_record(["", "median", "p95", "blocks", "runs"]);

@@ -59,7 +59,11 @@ fn places_that_take_no_file_are_refused_before_the_server_is_asked() {
     refused(
         2,
         &["--output", "x.png"],
-        &["failed to choose a format for x.png", "neither .json nor .txt", "help: name the format"],
+        &[
+            "failed to choose a format for x.png",
+            "its extension is none of .txt, .json, .md",
+            "help: name the format",
+        ],
     );
     refused(
         3,
