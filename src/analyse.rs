@@ -61,7 +61,10 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
         settle(&mut report, asked, &entry, config);
         report.statements.push(entry);
     }
-    unmeasured(&mut report, config);
+    // A twin holds no rows: nothing there could be measured.
+    if capture.trace.is_none() {
+        unmeasured(&mut report, config);
+    }
     if let Some(observed) = &capture.workload {
         workload::examine(&mut report, observed, config);
     }
@@ -261,6 +264,9 @@ fn judged(proposal: crate::proposals::Proposal, trial: Option<&Trial>) -> Judged
         },
         judge,
     );
+    // Asked of the planner: what took how long is no property of the change.
+    let asked = trial.is_some_and(|t| matches!(t.method, Method::Hypothetical | Method::Twin));
+    let verdict = Verdict { build_ms: verdict.build_ms.filter(|_| !asked), ..verdict };
     let plan_after = trial
         .and_then(|t| t.plan_after.as_ref())
         .and_then(|raw| read_json(raw.get()).ok())

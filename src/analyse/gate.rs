@@ -38,6 +38,12 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
     }
     let ctx = GateContext { compared, judged: &judged, statements: &statements };
     report.findings.extend(rules::run_gate(&ctx, config));
+    // Two runs without a change give equal reports.
+    report
+        .statements
+        .iter_mut()
+        .flat_map(|s| &mut s.plans)
+        .for_each(|planned| planned.plan.planning_time = None);
     // What ails a query was there before: the migration is what this is about.
     for finding in &mut report.findings {
         let about_plan = finding.at.run.is_some();

@@ -107,6 +107,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "proposals",
             "prove",
             "report",
+            "rules",
             "sql",
             "suppress",
             "units",

@@ -1,0 +1,284 @@
+//! `pgproof check` as a pipeline runs it: every index of a schema dropped in turn, histories squashed, runs repeated,
+//! and what can go wrong.
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)] // Tests are an edge.
+
+#[path = "../twin/schemas.rs"]
+#[allow(dead_code)]
+mod schemas;
+#[path = "../support/mod.rs"]
+mod support;
+
+use schemas::{SCHEMAS, Schema};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct Project {
+    db: support::Database,
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    /// A project whose base is the schema, with its pack and its queries.
+    fn of(major: u32, schema: &Schema) -> Project {
+        let db = support::database(major);
+        for text in [schema.ddl, schema.data, "VACUUM ANALYZE"] {
+            let pieces = pgproof::sql::split(text).expect("SQL");
+            db.execute_each(&pieces.iter().map(|p| p.text.to_owned()).collect::<Vec<_>>());
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let project = Project { db, folder };
+        project.write("schema.sql", schema.ddl);
+        let queries: String = schema.queries.iter().map(|query| format!("{query};\n")).collect();
+        project.write("queries.sql", &queries);
+        let packed = project.run(&["pack", "--quiet", "-o", "pack.json", "-d", &project.db.url]);
+        assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+        project
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+        command.args(args).current_dir(self.folder.path()).output().expect("run pgproof")
+    }
+
+    /// `check` of one new migration, on the server of the test.
+    fn check(&self, migration: &str, more: &[&str]) -> Output {
+        self.write("migrations/0001_new.sql", migration);
+        let mut args =
+            vec!["check", "migrations", "--quiet", "--schema", "schema.sql", "--pack", "pack.json"];
+        args.extend(["--queries", "queries.sql", "--server", &self.db.url, "--disposable"]);
+        args.extend(more);
+        self.run(&args)
+    }
+
+    fn report(&self, migration: &str) -> Value {
+        let output = self.check(migration, &["--format", "json", "--fail-on", "never"]);
+        assert!(output.status.success(), "{migration}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+}
+
+fn list<'a>(report: &'a Value, key: &str) -> &'a [Value] {
+    report[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Outcomes by the text of the query.
+fn outcomes(report: &Value) -> BTreeMap<String, String> {
+    list(report, "statements")
+        .iter()
+        .filter(|statement| statement["outcome"].is_string())
+        .map(|s| {
+            (
+                s["text"].as_str().unwrap_or_default().to_owned(),
+                s["outcome"].as_str().unwrap_or_default().to_owned(),
+            )
+        })
+        .collect()
+}
+
+/// The indexes that a plan of the source names, its nodes all the way down.
+fn named(plan: &Value, into: &mut Vec<String>) {
+    into.extend(plan["Index Name"].as_str().map(str::to_owned));
+    for child in plan["Plans"].as_array().into_iter().flatten() {
+        named(child, into);
+    }
+}
+
+/// Which indexes each query uses at the source.
+fn used(project: &Project, schema: &Schema) -> BTreeMap<String, Vec<String>> {
+    let explain = |query: &str| {
+        let cell =
+            project.db.query_text(&format!("EXPLAIN (FORMAT JSON) {query}"))[0][0].clone().expect("a plan");
+        let plan: Value = serde_json::from_str(&cell).expect("JSON");
+        let mut names = Vec::new();
+        named(&plan[0]["Plan"], &mut names);
+        names
+    };
+    schema.queries.iter().map(|query| ((*query).to_owned(), explain(query))).collect()
+}
+
+/// Whether the partition's index is of the partitioned one: `readings_1_sensor_at_idx` of `readings_sensor_at`.
+fn belongs(index: &str, dropped: &str) -> bool {
+    index == dropped
+        || (dropped == "readings_sensor_at" && index.ends_with("_sensor_at_idx"))
+        || (dropped == "readings_at" && index.ends_with("_at_idx") && !index.contains("sensor"))
+}
+
+#[test]
+fn who_loses_an_index_is_told_with_the_drop_and_nobody_else_is() {
+    let major = support::majors()[0];
+    for schema in &SCHEMAS {
+        let project = Project::of(major, schema);
+        let uses = used(&project, schema);
+        let indexes = project.db.query_text(
+            "SELECT c.relname::text, n.nspname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+             JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname NOT LIKE 'pg%' AND NOT c.relispartition AND NOT EXISTS \
+             (SELECT FROM pg_constraint k WHERE k.conindid = c.oid) ORDER BY 1",
+        );
+        for row in indexes {
+            let (Some(index), Some(namespace)) = (&row[0], &row[1]) else { continue };
+            let qualified = pgproof::sql::ident::qualified(namespace, index);
+            let migration =
+                format!("SET lock_timeout = '2s';\nSELECT 1;\nDROP INDEX {qualified};\nSELECT 2;\n");
+            let report = project.report(&migration);
+            for (query, outcome) in outcomes(&report) {
+                let loses = uses[&query].iter().any(|used| belongs(used, index));
+                let silent = ["unchanged", "tie", "changed", "better"].contains(&outcome.as_str());
+                assert!(
+                    loses || outcome == "unchanged",
+                    "{}: without {index}: {outcome}: {query}",
+                    schema.name
+                );
+                if loses {
+                    assert_ne!(outcome, "unchanged", "{}: without {index}: {query}", schema.name);
+                }
+                let statement = list(&report, "statements")
+                    .iter()
+                    .find(|s| s["text"] == query.as_str())
+                    .expect("the query");
+                if !silent {
+                    assert_eq!(statement["culprit"]["line"], 3, "{index}: {query}: {statement}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn another_name_or_another_history_is_a_tie() {
+    let project = Project::of(support::majors()[0], &SCHEMAS[0]);
+    let report = project.report(
+        "SET lock_timeout = '2s';\nALTER INDEX orders_user RENAME TO other;\n\
+         CREATE INDEX CONCURRENTLY again ON items (product);\nDROP INDEX CONCURRENTLY items_product;\n",
+    );
+    for (query, outcome) in outcomes(&report) {
+        assert!(["unchanged", "tie"].contains(&outcome.as_str()), "{outcome}: {query}");
+    }
+    assert!(
+        list(&report, "findings").iter().all(|f| f["rule"] != "plan-regressed"),
+        "{}",
+        report["findings"]
+    );
+}
+
+#[test]
+fn two_runs_are_equal_byte_for_byte() {
+    let project = Project::of(support::majors()[0], &SCHEMAS[0]);
+    let migration = "DROP INDEX orders_user;\nALTER TABLE orders ALTER COLUMN total TYPE numeric(12,3);\n\
+                     CREATE INDEX items_q ON items (quantity);\n";
+    for format in ["text", "json", "markdown", "sarif", "junit", "github", "gitlab", "html"] {
+        let once = project.check(migration, &["--format", format]);
+        let again = project.check(migration, &["--format", format]);
+        assert_eq!(once.status.code(), Some(1), "{}", String::from_utf8_lossy(&once.stderr));
+        let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(text(&once), text(&again), "{format}");
+    }
+}
+
+#[test]
+fn what_fails_says_so_with_the_right_code_and_leaves_nothing() {
+    let project = Project::of(support::majors()[0], &SCHEMAS[0]);
+    let error = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+
+    // A head that fails is a finding.
+    let broken = project.check("ALTER TABLE no_such ADD COLUMN a int;\n", &["--format", "json"]);
+    assert_eq!(broken.status.code(), Some(1), "{}", error(&broken));
+    let report: Value = serde_json::from_slice(&broken.stdout).expect("JSON");
+    assert_eq!(report["findings"][0]["rule"], "migration-fails");
+    assert_eq!(report["findings"][0]["location"]["line"], 1);
+    assert!(report["gaps"].to_string().contains("not planned"), "{}", report["gaps"]);
+
+    // A query for a table that goes.
+    project.write("queries.sql", "SELECT * FROM items WHERE order_id = $1;\n");
+    let gone = project.check("SET lock_timeout = '1s';\nDROP TABLE items;\n", &["--format", "json"]);
+    assert_eq!(gone.status.code(), Some(1), "{}", error(&gone));
+    let report: Value = serde_json::from_slice(&gone.stdout).expect("JSON");
+    let breaks =
+        list(&report, "findings").iter().find(|f| f["rule"] == "statement-breaks-query").expect("told");
+    assert_eq!(breaks["location"]["line"], 2);
+
+    // A base that fails is the environment's trouble.
+    project.write("base/0000_base.sql", "CREATE TABLE a (id int);\nALTER TABLE b ADD COLUMN x int;\n");
+    let base = project.check("SELECT 1;\n", &["--base", "base"]);
+    assert_eq!(base.status.code(), Some(3), "{}", error(&base));
+    assert!(error(&base).contains("line 2"), "{}", error(&base));
+
+    // Files that are none.
+    let unclosed = project.check("SELECT 'x;\n", &[]);
+    assert_eq!(unclosed.status.code(), Some(2), "{}", error(&unclosed));
+    assert!(error(&unclosed).contains("0001_new.sql"), "{}", error(&unclosed));
+    let framework = project.check("SELECT 1;\n", &["--framework", "rails"]);
+    assert_eq!(framework.status.code(), Some(2), "{}", error(&framework));
+    let revision = project.check("SELECT 1;\n", &["--base", "no/such/revision"]);
+    assert_eq!(revision.status.code(), Some(2), "{}", error(&revision));
+    let nowhere = project.run(&["check", "migrations", "--postgres", "/nonexistent"]);
+    assert_eq!(nowhere.status.code(), Some(3), "{}", error(&nowhere));
+    let databases =
+        project.db.query_text("SELECT count(*)::text FROM pg_database WHERE datname LIKE 'pgproof%'");
+    drop(databases);
+}
+
+#[test]
+fn small_tables_are_no_trouble_and_large_ones_are() {
+    let project = Project::of(support::majors()[0], &SCHEMAS[0]);
+    let severity = |migration: &str, rule: &str| {
+        let report = project.report(migration);
+        let finding = list(&report, "findings").iter().find(|f| f["rule"] == rule).cloned();
+        finding.map(|f| f["severity"].as_str().unwrap_or_default().to_owned())
+    };
+    let rewrite = "SET lock_timeout = '1s';\nALTER TABLE orders ALTER COLUMN total TYPE numeric(14,4);\n";
+    assert_eq!(severity(rewrite, "blocking-rewrite").as_deref(), Some("warning"));
+    let pack = std::fs::read_to_string(project.folder.path().join("pack.json")).expect("the pack");
+    // A hundred times as large, and a hundredth.
+    let scaled = |factor: f64| {
+        let mut pack: Value = serde_json::from_str(&pack).expect("JSON");
+        for relation in pack["relations"].as_array_mut().expect("relations") {
+            for key in ["pages", "rows", "blocks"] {
+                if let Some(number) = relation[key].as_f64() {
+                    relation[key] = (number * factor).ceil().into();
+                }
+            }
+        }
+        project.write("pack.json", &pack.to_string());
+    };
+    scaled(100.0);
+    assert_eq!(severity(rewrite, "blocking-rewrite").as_deref(), Some("error"));
+    scaled(0.01);
+    assert_eq!(severity(rewrite, "blocking-rewrite").as_deref(), Some("info"));
+}
+
+#[test]
+fn git_tells_what_is_new() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |path: &Path, text: &str| {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    };
+    let git = |args: &[&str]| {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
+        let output = Command::new("git").args(identity).args(args).current_dir(folder.path()).output();
+        assert!(output.expect("git runs").status.success(), "git {args:?}");
+    };
+    at(&folder.path().join("db/migrations/20240101000000_a.sql"), "CREATE TABLE t (id int);\n");
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "base"]);
+    at(&folder.path().join("db/migrations/20240202000000_b.sql"), "CREATE INDEX t_id ON t (id);\n");
+    let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
+        .args(["check", "db/migrations", "--base", "HEAD", "--format", "json", "--quiet"])
+        .current_dir(folder.path())
+        .output()
+        .expect("run pgproof");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let finding =
+        list(&report, "findings").iter().find(|f| f["rule"] == "index-not-concurrent").expect("told");
+    assert_eq!(finding["location"]["path"], "db/migrations/20240202000000_b.sql");
+}
