@@ -12,6 +12,10 @@ use std::collections::BTreeMap;
 
 /// Results that GitHub takes of one run.
 const RESULTS: usize = 25_000;
+/// Notifications at most: they are for people.
+const NOTIFICATIONS: usize = 200;
+/// Bytes of all results: GitHub takes ten megabytes, compressed.
+const BYTES: usize = 9_000_000;
 /// Bytes of a message.
 const MESSAGE: usize = 4_000;
 
@@ -28,6 +32,7 @@ pub fn render(report: &Report) -> String {
     let mut names: Vec<(&str, usize)> = known.iter().map(|(name, at)| (*name, *at)).collect();
     names.sort_by_key(|(_, at)| *at);
     let rules: Vec<Value> = names.iter().map(|(name, _)| rule(name)).collect();
+    let mut room = BYTES;
     let results: Vec<Value> = told::loudest(report)
         .into_iter()
         .take(RESULTS)
@@ -41,7 +46,7 @@ pub fn render(report: &Report) -> String {
                 "ruleId": &*finding.rule,
                 "ruleIndex": known[&*finding.rule],
                 "level": level(finding.severity),
-                "message": { "text": told::cut(&text, MESSAGE) },
+                "message": { "text": told::cut(&brackets(&text), MESSAGE) },
                 "locations": [ location(places[number].as_ref()) ],
                 "partialFingerprints": { "pgproof/v1": fingerprints[number] },
             });
@@ -59,12 +64,20 @@ pub fn render(report: &Report) -> String {
             }
             result
         })
+        .take_while(|result| {
+            let length = result.to_string().len();
+            let fits = length <= room;
+            room = room.saturating_sub(length);
+            fits
+        })
         .collect();
-    let left_out = report.findings.len().saturating_sub(RESULTS);
+    let left_out = report.findings.len() - results.len();
     let notifications: Vec<Value> = (left_out > 0)
         .then(|| json!({ "level": "warning", "message": { "text": format!("{left_out} more results were left out") } }))
         .into_iter()
-        .chain(report.gaps.iter().map(|gap| json!({ "level": "note", "message": { "text": gap.what } })))
+        .chain(report.gaps.iter().map(|gap| note(&gap.what)))
+        .chain(report.skipped.iter().map(|skipped| note(&format!("{} needs {}", skipped.rule, skipped.needs))))
+        .take(NOTIFICATIONS)
         .collect();
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -80,7 +93,7 @@ pub fn render(report: &Report) -> String {
             "invocations": [{ "executionSuccessful": true, "toolExecutionNotifications": notifications }],
         }],
     });
-    format!("{document:#}\n")
+    format!("{document}\n")
 }
 
 fn rule(name: &str) -> Value {
@@ -95,6 +108,11 @@ fn rule(name: &str) -> Value {
         rule["help"]["markdown"] = json!(told::cut(spec.page, MESSAGE));
     }
     rule
+}
+
+/// What was not looked at.
+fn note(text: &str) -> Value {
+    json!({ "level": "note", "message": { "text": told::cut(text, MESSAGE) } })
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -112,6 +130,11 @@ fn location(place: Option<&Location>) -> Value {
         "artifactLocation": { "uri": uri(&place.path) },
         "region": { "startLine": place.line.max(1), "endLine": place.end_line.max(place.line).max(1) },
     }})
+}
+
+/// Brackets would make links.
+fn brackets(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
 }
 
 /// A path as a relative reference.

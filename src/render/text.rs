@@ -225,7 +225,8 @@ fn finding(out: &mut String, number: usize, finding: &Finding, answered: bool, s
         Severity::Info => paint(style, AnsiColor::Cyan, "info"),
     };
     let saves = finding.saves.map_or(String::new(), |s| format!(", up to {} to recover", duration(s)));
-    let _ = writeln!(out, "f{} {word} {}{saves}", number + 1, bold(style, &finding.rule));
+    let place = finding.location.as_ref().map_or(String::new(), |at| format!(" at {}:{}", at.path, at.line));
+    let _ = writeln!(out, "f{} {word} {}{place}{saves}", number + 1, bold(style, &finding.rule));
     let lines = [("", &finding.what), ("", &finding.why), ("help: ", &finding.help)];
     let shown =
         |label: &str, line: &str| !line.is_empty() && (label.is_empty() || !answered || style.verbose);

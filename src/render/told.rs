@@ -82,12 +82,11 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     format!("{}…", &text[..kept.unwrap_or(0)])
 }
 
-/// What a finding is known by from one run to the next: its rule, what it is about, its file and words, and which of
-/// several alike it is; not its line, and no number.
+/// What a finding is known by from one run to the next: its rule, what it is about, its file, and which of several alike
+/// it is; not its line, and none of its words, whose units and plurals follow the statistics.
 pub(super) fn fingerprints(report: &Report, places: &[Option<Location>]) -> Vec<String> {
     let mut seen: HashMap<u64, usize> = HashMap::new();
     let one = |(finding, place): (&Finding, &Option<Location>)| {
-        let words: String = finding.what.chars().filter(|c| !c.is_ascii_digit()).collect();
         let statement =
             finding.at.statement.and_then(|at| report.statements.get(at)).map_or(0, |s| s.fingerprint);
         let parts = [
@@ -96,7 +95,6 @@ pub(super) fn fingerprints(report: &Report, places: &[Option<Location>]) -> Vec<
             finding.index.as_deref().unwrap_or(""),
             place.as_ref().map_or("", |place| place.path.as_str()),
             &crate::sql::hex(statement),
-            &words,
         ];
         let hash = fnv(&parts.join("\u{1f}"));
         let often = seen.entry(hash).or_insert(0);

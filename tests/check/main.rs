@@ -255,6 +255,54 @@ fn small_tables_are_no_trouble_and_large_ones_are() {
     assert_eq!(severity(rewrite, "blocking-rewrite").as_deref(), Some("info"));
 }
 
+/// The commands of the pipelines in the README, with the names of a pipeline filled in.
+fn pipelines() -> Vec<String> {
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README");
+    let lines = readme.lines().filter_map(|line| {
+        let at = line.find("pgproof check ")?;
+        ["- run: ", "- "]
+            .iter()
+            .any(|start| line.trim_start().starts_with(start))
+            .then(|| line[at..].to_owned())
+    });
+    lines.map(|l| l.replace("origin/${{ github.base_ref }}", "HEAD").replace("FETCH_HEAD", "HEAD")).collect()
+}
+
+#[test]
+fn the_pipelines_of_the_readme_run() {
+    let project = Project::of(support::majors()[0], &SCHEMAS[0]);
+    let git = |args: &[&str]| {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
+        let output =
+            Command::new("git").args(identity).args(args).current_dir(project.folder.path()).output();
+        assert!(output.expect("git runs").status.success(), "git {args:?}");
+    };
+    std::fs::rename(project.folder.path().join("pack.json"), project.folder.path().join("shop.pack.json"))
+        .expect("moved");
+    project.write("db/migrations/0001_base.sql", SCHEMAS[0].ddl);
+    project.write("db/queries/shop.sql", "-- name: open_orders\nSELECT * FROM orders WHERE user_id = $1;\n");
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "base"]);
+    project.write("db/migrations/0002_new.sql", "SET lock_timeout = '2s';\nDROP INDEX orders_user;\n");
+    let pipelines = pipelines();
+    assert_eq!(pipelines.len(), 2, "{pipelines:?}");
+    for (command, file) in pipelines.iter().zip(["pgproof.sarif", "quality.json"]) {
+        let mut words: Vec<&str> = command.split_whitespace().skip(1).collect();
+        words.extend(["--server", &project.db.url, "--disposable"]);
+        let output = project.run(&words);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains("plan-regressed"), "{command}: {said}");
+        let written = std::fs::read_to_string(project.folder.path().join(file)).expect(file);
+        assert!(
+            written.contains("plan-regressed") && written.contains("db/migrations/0002_new.sql"),
+            "{written}"
+        );
+    }
+}
+
 #[test]
 fn git_tells_what_is_new() {
     let folder = tempfile::tempdir().expect("a folder");
