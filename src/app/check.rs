@@ -22,6 +22,7 @@ use crate::postgres::{Interrupt, trace, twin as database};
 use crate::rules::Config;
 use crate::sql::ident::qualified;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 /// The migrations of both sides, read.
 struct Sides {
@@ -54,7 +55,8 @@ pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     progress.step("starting a throwaway server");
     let major = pack.as_ref().map(Pack::major);
     let ground = Ground::start(&args.ground, major, &interrupt).await?;
-    let asked = Asked { sides: &sides, scripts: &scripts, pack: pack.as_ref(), queries };
+    let asked =
+        Asked { sides: &sides, scripts: &scripts, pack: pack.as_ref(), queries, verbose: common.verbose };
     let checked = check(&ground, asked, gaps, args, &config, &interrupt, &progress).await;
     let stopped = ground.stop().await;
     drop(progress);
@@ -100,6 +102,8 @@ struct Asked<'a> {
     scripts: &'a [schema::Script],
     pack: Option<&'a Pack>,
     queries: Vec<Query>,
+    /// Tell how long its parts took.
+    verbose: bool,
 }
 
 async fn check(
@@ -111,7 +115,7 @@ async fn check(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Capture> {
-    let Asked { sides, scripts, pack, queries } = asked;
+    let Asked { sides, scripts, pack, queries, verbose } = asked;
     let mut capture = Capture::new(Some(server(ground, pack)));
     capture.today = config.today.clone();
     capture.gaps = gaps;
@@ -141,9 +145,11 @@ async fn check(
     drop(base);
     ground.copy(SCHEMA, HEAD).await?;
     progress.step("tracing the new migrations");
+    let began = Instant::now();
     let head = ground.connect(HEAD).await?;
     let traced = trace::trace(&head, &sides.new).await?;
     drop(head);
+    let mut times = vec![("tracing the new migrations", began.elapsed())];
     let failed = traced.iter().any(|traced| traced.failure.is_some());
     let sizes = pack.map_or_else(Sizes::default, sizes);
     capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes });
@@ -168,9 +174,14 @@ async fn check(
             disables: vec!["plan-regressed".to_owned(), "query-unindexed".to_owned()],
         });
     }
-    let on =
-        queries::Comparison { ground, sides, pack, places: places.as_ref(), config, interrupt, progress };
-    queries::compare(&on, queries, &mut capture).await?;
+    let places = places.as_ref();
+    let mut on = queries::Comparison { ground, sides, pack, places, config, interrupt, progress, times };
+    queries::compare(&mut on, queries, &mut capture).await?;
+    times = on.times;
+    if verbose {
+        let told = times.iter().map(|(what, took)| format!("{what}: {:.2} s", took.as_secs_f64()));
+        told.for_each(|line| progress.announce(&line));
+    }
     Ok(capture)
 }
 

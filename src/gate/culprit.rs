@@ -22,9 +22,9 @@ pub struct Search {
 }
 
 impl Search {
-    /// `queries` are another one after all `statements`.
-    pub fn new(queries: impl Iterator<Item = usize>, statements: usize) -> Search {
-        Search { borders: queries.map(|query| (query, (0, statements))).collect() }
+    /// Each query is as on base after so many statements, and another one after so many.
+    pub fn new(queries: impl Iterator<Item = (usize, (usize, usize))>) -> Search {
+        Search { borders: queries.collect() }
     }
 
     /// The next question, or the end.
@@ -72,7 +72,7 @@ mod tests {
                 [(0, statements - 1), (statements / 2, statements / 2), (statements - 1, 0)]
             {
                 let truth = BTreeMap::from([(3, first), (9, second)]);
-                let mut search = Search::new(truth.keys().copied(), statements);
+                let mut search = Search::new(truth.keys().map(|query| (*query, (0, statements))));
                 let mut asked = 0;
                 let found = loop {
                     match search.step() {

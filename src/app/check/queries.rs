@@ -17,15 +17,18 @@ use crate::gate::culprit::{Search, Step};
 use crate::gate::outcome::sides;
 use crate::gate::{self, Compared, Names, Outcome, Side, Thresholds, judge};
 use crate::migrate::Migration;
+use crate::migrate::traced::Traced;
 use crate::pack::Pack;
 use crate::pack::place::{Layout, Places, does};
 use crate::postgres::plans::{Asked, sides as plan_sides};
 use crate::postgres::{Interrupt, Server, trace, twin as database};
 use crate::rules::{self, Config};
 use crate::sql;
+use crate::sql::ident::qualified;
 use clap::Parser;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Files that hold queries.
 fn wanted(path: &Path) -> bool {
@@ -91,6 +94,8 @@ pub struct Comparison<'a> {
     pub config: &'a Config,
     pub interrupt: &'a Interrupt,
     pub progress: &'a Progress,
+    /// How long its parts took, for those who ask.
+    pub times: Vec<(&'static str, Duration)>,
 }
 
 /// Plans the queries on both sides, finds who changed those that are worse, looks into them on head, and adds it all
@@ -98,7 +103,7 @@ pub struct Comparison<'a> {
 ///
 /// # Errors
 /// As the server says of the whole; a lost connection.
-pub async fn compare(on: &Comparison<'_>, queries: Vec<Query>, capture: &mut Capture) -> Result<()> {
+pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut Capture) -> Result<()> {
     let asked: Vec<Asked> = queries
         .iter()
         .map(|query| {
@@ -107,8 +112,10 @@ pub async fn compare(on: &Comparison<'_>, queries: Vec<Query>, capture: &mut Cap
         })
         .collect();
     on.progress.step("planning the queries");
+    let began = Instant::now();
     let (base, base_names, _) = on.planned(SCHEMA, &format!("{TWIN}_base"), &asked, capture).await?;
     let (head, head_names, server) = on.planned(HEAD, &format!("{TWIN}_head"), &asked, capture).await?;
+    on.times.push(("planning the queries on both sides", began.elapsed()));
     let mut compared = Compared {
         queries: queries
             .into_iter()
@@ -138,7 +145,8 @@ pub async fn compare(on: &Comparison<'_>, queries: Vec<Query>, capture: &mut Cap
         outcome == Outcome::Broken || (packed && matches!(outcome, Outcome::Regressed | Outcome::Worse))
     };
     let changed: Vec<usize> = (0..outcomes.len()).filter(|&query| bad(outcomes[query])).collect();
-    on.culprits(&mut compared, &changed, &asked, &thresholds).await?;
+    let traced = capture.trace.as_ref().map_or(&[][..], |trace| &trace.traced);
+    on.culprits(&mut compared, &changed, &asked, traced, &thresholds).await?;
     if packed {
         let look = |outcome| matches!(outcome, Outcome::Regressed | Outcome::Worse | Outcome::NewUnindexed);
         let worth: Vec<usize> = (0..outcomes.len()).filter(|&query| look(outcomes[query])).collect();
@@ -182,6 +190,7 @@ impl Comparison<'_> {
         compared: &mut Compared,
         changed: &[usize],
         asked: &[Asked],
+        traced: &[Traced],
         thresholds: &Thresholds,
     ) -> Result<()> {
         let steps: Vec<(usize, usize)> = self
@@ -194,7 +203,9 @@ impl Comparison<'_> {
         if steps.is_empty() || changed.is_empty() {
             return Ok(());
         }
-        let mut search = Search::new(changed.iter().copied(), steps.len());
+        let borders =
+            changed.iter().map(|&query| (query, suspects(traced, &steps, &compared.queries[query])));
+        let mut search = Search::new(borders);
         let mut scratch = Capture::new(None);
         let found = loop {
             match search.step() {
@@ -263,6 +274,34 @@ impl Comparison<'_> {
         self.progress.step("looking for what would help");
         let report = analyse(capture, self.config)?;
         prove::prove(server, &report, capture, &args, self.interrupt, self.progress).await
+    }
+}
+
+/// The statements between which a query became another one: only those that touched one of its tables can have done it.
+/// Where none is known to, it may be any, such as one that replaced a function.
+fn suspects(traced: &[Traced], steps: &[(usize, usize)], query: &gate::Query) -> (usize, usize) {
+    let mut tables: BTreeSet<String> = BTreeSet::new();
+    for side in [&query.base, &query.head] {
+        let Side::Planned(raw) = side else { continue };
+        let Ok(plan) = crate::plan::read_statement(raw.get()) else { continue };
+        let named = plan
+            .nodes
+            .iter()
+            .filter_map(|node| node.detail.schema.as_ref().zip(node.detail.relation.as_ref()));
+        tables.extend(named.map(|(schema, relation)| qualified(schema, relation)));
+    }
+    let touched: BTreeSet<(usize, usize)> = traced
+        .iter()
+        .filter(|traced| {
+            traced.effects.iter().any(|effect| effect.table && tables.contains(&effect.relation))
+        })
+        .map(|traced| (traced.migration, traced.step))
+        .collect();
+    let mut places = steps.iter().enumerate().filter(|(_, step)| touched.contains(step)).map(|(at, _)| at);
+    match (places.next(), places.next_back()) {
+        (Some(first), Some(last)) => (first, last + 1),
+        (Some(only), None) => (only, only + 1),
+        (None, _) => (0, steps.len()),
     }
 }
 
