@@ -39,6 +39,12 @@ pub(super) fn examine(report: &mut Report, trace: &Trace, config: &Config) {
             None => add(report, finding),
         }
     }
+    for suppression in report.suppressions[first..].iter_mut().filter(|s| s.status == Status::Unused) {
+        if suppression.why.is_empty() {
+            suppression.why = "its rule found nothing in this statement".to_owned();
+            suppression.help = "take the comment out".to_owned();
+        }
+    }
 }
 
 /// Reads the comments of all steps. Returns for each suppression the path and first line of its statement.

@@ -117,13 +117,26 @@ fn numbered(text: &str) -> String {
         highest += 1;
         highest
     };
-    let mut skip = 0;
+    let (mut skip, mut depth) = (0, 0usize);
     for (i, token) in tokens.iter().enumerate() {
         if i < skip {
             continue;
         }
         let word = |k: usize| tokens.get(i + k).map(|t| t.text(text));
         let touching = |k: usize| tokens.get(i + k).is_some_and(|t| t.start == tokens[i + k - 1].end);
+        match token.text(text) {
+            "[" => depth += 1,
+            "]" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let embed = token.is_word(text, "sqlc") && word(1) == Some(".") && word(2) == Some("embed");
+        if embed && word(3) == Some("(") && word(5) == Some(")") {
+            out.push_str(&text[at..token.start]);
+            out.push_str(&format!("{}.*", word(4).unwrap_or_default()));
+            at = tokens[i + 5].end;
+            skip = i + 6;
+            continue;
+        }
         let call = token.is_word(text, "sqlc")
             && word(1) == Some(".")
             && matches!(word(2), Some("arg" | "narg" | "slice"))
@@ -138,14 +151,18 @@ fn numbered(text: &str) -> String {
             skip = i + 6;
             continue;
         }
-        let mark = matches!(token.text(text), "@" | ":");
-        let begins = token.start == 0 || !matches!(bytes[token.start - 1], b':' | b'@' | b'<' | b'[');
+        // `=@id` is one operator to the lexer. A colon in brackets is a slice.
+        let operator = ["=@", ">=@", "<=@", "<>@", "!=@"].contains(&token.text(text));
+        let mark = operator || token.text(text) == "@" || (token.text(text) == ":" && depth == 0);
+        let begins = token.start == 0 || !matches!(bytes[token.start - 1], b':' | b'@' | b'<');
         let named = tokens.get(i + 1).is_some_and(|next| {
-            touching(1) && next.text(text).starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            let variable = token.text(text) == ":" && next.text(text).starts_with(['\'', '"']);
+            touching(1)
+                && (variable || next.text(text).starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
         });
         if mark && begins && named {
             let number = place(word(1).unwrap_or_default(), &mut names);
-            out.push_str(&text[at..token.start]);
+            out.push_str(&text[at..token.end - 1]);
             out.push_str(&format!("${number}"));
             at = tokens[i + 1].end;
             skip = i + 2;
@@ -168,6 +185,11 @@ mod tests {
             ),
             ("SELECT a::text FROM t WHERE b = :b", "SELECT a::text FROM t WHERE b = $1"),
             ("SELECT $1, sqlc.arg(x), sqlc.narg('y')", "SELECT $1, $2, $3"),
+            (
+                "SELECT sqlc.embed(t) FROM t WHERE a=@a AND b>=@b AND c = :'c'",
+                "SELECT t.* FROM t WHERE a=$1 AND b>=$2 AND c = $3",
+            ),
+            ("SELECT (array[1, 2])[1:x] FROM t", "SELECT (array[1, 2])[1:x] FROM t"),
             ("SELECT a @> b, c[1:2], ':x', d <@ e FROM t", "SELECT a @> b, c[1:2], ':x', d <@ e FROM t"),
         ] {
             assert_eq!(numbered(typed), numbers);

@@ -61,10 +61,12 @@ fn way(plan: &Plan, node: &Node, names: &Names) -> Option<String> {
         }
         "Bitmap Heap Scan" => {
             let mut used: Vec<String> = below(plan, node.id)
+                .filter(|n| n.kind == "Bitmap Index Scan")
                 .filter_map(|n| n.detail.index.as_deref())
                 .map(|index| does(schema, index, names))
                 .collect();
             used.sort();
+            used.dedup();
             Some(format!("index {}", used.join(" & ")))
         }
         "Tid Scan" | "Tid Range Scan" => Some("tid".to_owned()),
@@ -86,7 +88,8 @@ fn below(plan: &Plan, of: usize) -> impl Iterator<Item = &Node> {
     let mut inside = vec![of];
     plan.nodes[of + 1..].iter().take_while(move |node| {
         let within = node.parent.is_some_and(|parent| inside.contains(&parent));
-        if within {
+        // A subplan of the filter is none of the bitmap.
+        if within && node.kind.starts_with("Bitmap") {
             inside.push(node.id);
         }
         within
@@ -125,7 +128,8 @@ fn one(plan: &Plan, node: &Node, names: &Names, below: Vec<(bool, String)>) -> S
         node.kind.as_str(),
         "Gather" | "Gather Merge" | "Materialize" | "Memoize" | "Result" | "Hash"
     );
-    if passes && inputs.len() == 1 && beside.is_empty() {
+    let part = node.detail.partial_mode.as_deref() == Some("Partial");
+    if (passes || part) && inputs.len() == 1 && beside.is_empty() {
         return inputs.swap_remove(0);
     }
     let word = match node.kind.as_str() {

@@ -6,6 +6,9 @@ use super::fingerprint::{access, read_whole, shape};
 use super::{Names, Query, Side};
 use crate::plan::{Plan, read_statement};
 
+/// The least that a plan is taken to cost: the last digit that the server prints.
+const LEAST: f64 = 0.01;
+
 /// What became of a query, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
@@ -100,7 +103,8 @@ pub fn sides(base: &Side, head: &Side, names: (&Names, &Names), thresholds: &Thr
         (Ok(was), Ok(is)) => changed(&was, &is, names, thresholds, &mut judgement),
         (Ok(_), Err(error)) => {
             judgement.error = Some(error);
-            Outcome::Broken
+            // A plan that we cannot read is no fault of the migration's.
+            if matches!(head, Side::Failed { .. }) { Outcome::Broken } else { Outcome::Unplanned }
         }
         (Err(_), Ok(is)) => {
             judgement.whole = read_whole(&is).find(|table| large(table, names.1, thresholds));
@@ -134,7 +138,8 @@ fn changed(
 ) -> Outcome {
     let cost = |plan: &Plan| plan.root().and_then(|root| root.estimate).map_or(0.0, |e| e.total_cost.0);
     let (before, after) = (cost(was), cost(is));
-    let ratio = if before > 0.0 { after / before } else { 1.0 };
+    // A plan that reads nothing costs nothing: whatever replaces it costs many times as much.
+    let ratio = after.max(LEAST) / before.max(LEAST);
     judgement.ratio = Some(ratio);
     judgement.costs = Some((before, after));
     let (paths, now) = (access(was, base), access(is, head));

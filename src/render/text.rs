@@ -36,7 +36,8 @@ pub fn render(report: &Report, style: &Style) -> String {
     }
     for (index, statement) in report.statements.iter().enumerate() {
         let told = report.findings.iter().any(|f| f.at.statement == Some(index));
-        if statement.outcome.is_some() && !told {
+        // A statement of a migration is here for its comments alone.
+        if (statement.outcome.is_some() || statement.plans.is_empty()) && report.workload.is_none() && !told {
             continue;
         }
         match report.workload {
@@ -52,7 +53,8 @@ pub fn render(report: &Report, style: &Style) -> String {
     }
     suppressed::suppressions(&mut out, report, style);
     outcomes::outcomes(&mut out, report, style);
-    let compared = report.statements.iter().any(|s| s.outcome.is_some());
+    let compared = report.statements.iter().any(|s| s.outcome.is_some())
+        || report.statements.iter().all(|s| s.plans.is_empty());
     if report.statements.len() > 1 && report.workload.is_none() && !compared {
         overview::overview(&mut out, report, style);
     }

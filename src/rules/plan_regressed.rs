@@ -40,6 +40,6 @@ fn costs(ctx: &GateContext, query: usize, severity: Severity) -> Finding {
             format!("it read {}, and now reads {}", list(lost), list(gained))
         }
     };
-    finding.help = "keep what the query needs until it is no longer asked, or accept the change".to_owned();
+    finding.help = "keep what the query needs until it is no longer asked".to_owned();
     finding
 }

@@ -227,6 +227,38 @@ fn what_fails_says_so_with_the_right_code_and_leaves_nothing() {
 }
 
 #[test]
+fn a_plan_that_read_nothing_regresses_where_it_reads_a_table() {
+    let schema = Schema {
+        name: "constraint",
+        ddl: "CREATE TABLE users (id int PRIMARY KEY, deleted_at timestamptz NOT NULL, note text);",
+        data: "INSERT INTO users SELECT g, now(), repeat('x', 100) FROM generate_series(1, 90000) g;",
+        queries: &["SELECT * FROM users WHERE deleted_at IS NULL"],
+    };
+    for major in support::majors().into_iter().filter(|major| *major >= 17) {
+        let project = Project::of(major, &schema);
+        let report = project
+            .report("SET lock_timeout = '1s';\nALTER TABLE users ALTER COLUMN deleted_at DROP NOT NULL;\n");
+        let all: Vec<String> = outcomes(&report).into_values().collect();
+        assert_eq!(all, ["regressed"], "{major}");
+    }
+}
+
+#[test]
+fn comments_are_heard_and_needless_ones_told() {
+    let project = Project::of(support::majors()[0], &SCHEMAS[0]);
+    project.write("queries.sql", "SELECT 1;");
+    let migration = "-- pgproof:ignore index-not-concurrent reason=\"at night\" until=2999-01-01\n\
+                     CREATE INDEX items_q ON items (quantity);\n\
+                     -- pgproof:ignore blocking-rewrite reason=\"none\"\nANALYZE items;\n";
+    let report = project.report(migration);
+    let rules: Vec<&str> = list(&report, "findings").iter().filter_map(|f| f["rule"].as_str()).collect();
+    assert!(!rules.contains(&"index-not-concurrent"), "{rules:?}");
+    let statuses: Vec<&str> =
+        list(&report, "suppressions").iter().filter_map(|s| s["status"].as_str()).collect();
+    assert_eq!(statuses, ["applied", "unused"]);
+}
+
+#[test]
 fn small_tables_are_no_trouble_and_large_ones_are() {
     let project = Project::of(support::majors()[0], &SCHEMAS[0]);
     let severity = |migration: &str, rule: &str| {

@@ -146,10 +146,12 @@ const ROWS: &[Row] = &[
     row("ALTER TABLE unlogged SET LOGGED", "unlogged AX rewrite scan"),
     row("TRUNCATE t", "t AX rewrite scan"),
     row("LOCK TABLE t IN EXCLUSIVE MODE", "t X"),
-    row("GRANT SELECT ON t TO pgproof_truth", ""),
+    on(13..=17, "GRANT SELECT ON t TO pgproof_truth", ""),
+    on(18..=18, "GRANT SELECT ON t TO pgproof_truth", "t AS"),
     // Partitions.
     row("CREATE TABLE new PARTITION OF parted FOR VALUES FROM (20) TO (30)", "parted AX"),
-    row("ALTER TABLE parted DETACH PARTITION parted_1", "parted AX, parted_1 AX"),
+    on(14..=18, "ALTER TABLE parted DETACH PARTITION parted_1", "parted AX, parted_1 AX"),
+    on(13..=13, "ALTER TABLE parted DETACH PARTITION parted_1", "parted AX, parted_1 SUX"),
     row("DROP TABLE parted_1", "parted AX, parted_1 AX gone"),
     row(
         "ALTER TABLE parted ATTACH PARTITION loose FOR VALUES FROM (10) TO (20)",
