@@ -153,10 +153,18 @@ fn numbered(text: &str) -> String {
         }
         // `=@id` is one operator to the lexer. A colon in brackets is a slice.
         let operator = ["=@", ">=@", "<=@", "<>@", "!=@"].contains(&token.text(text));
-        let mark = operator || token.text(text) == "@" || (token.text(text) == ":" && depth == 0);
+        let before = |back: usize| i.checked_sub(back).map(|at| tokens[at]);
+        let array = before(2).is_some_and(|t| t.is_word(text, "array"));
+        let element = before(1).is_some_and(|t| match t.text(text) {
+            "," | "(" => true,
+            "[" => array,
+            _ => false,
+        });
+        let mark =
+            operator || token.text(text) == "@" || (token.text(text) == ":" && (depth == 0 || element));
         let begins = token.start == 0 || !matches!(bytes[token.start - 1], b':' | b'@' | b'<');
         let named = tokens.get(i + 1).is_some_and(|next| {
-            let variable = token.text(text) == ":" && next.text(text).starts_with(['\'', '"']);
+            let variable = token.text(text) == ":" && next.text(text).starts_with('\'');
             touching(1)
                 && (variable || next.text(text).starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
         });
@@ -189,6 +197,7 @@ mod tests {
                 "SELECT sqlc.embed(t) FROM t WHERE a=@a AND b>=@b AND c = :'c'",
                 "SELECT t.* FROM t WHERE a=$1 AND b>=$2 AND c = $3",
             ),
+            ("SELECT ARRAY[:a, :b]", "SELECT ARRAY[$1, $2]"),
             ("SELECT (array[1, 2])[1:x] FROM t", "SELECT (array[1, 2])[1:x] FROM t"),
             ("SELECT a @> b, c[1:2], ':x', d <@ e FROM t", "SELECT a @> b, c[1:2], ':x', d <@ e FROM t"),
         ] {

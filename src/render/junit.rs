@@ -4,6 +4,7 @@
 
 use super::told;
 use crate::finding::{Finding, Severity};
+use crate::gate::Outcome as Fate;
 use crate::report::Report;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -13,6 +14,8 @@ struct Case<'a> {
     suite: &'static str,
     name: String,
     findings: Vec<(usize, &'a Finding)>,
+    /// It could not be planned: nobody knows.
+    unknown: bool,
 }
 
 /// The report as JUnit XML.
@@ -26,7 +29,8 @@ pub fn render(report: &Report) -> String {
         let place =
             place.map_or_else(|| format!("statement {}", at + 1), |(path, line)| format!("{path}:{line}"));
         let title = statement.title.as_ref().map_or(String::new(), |title| format!(" {title}"));
-        cases.push(Case { suite: "queries", name: format!("{place}{title}"), findings: Vec::new() });
+        let unknown = statement.outcome == Some(Fate::Unplanned);
+        cases.push(Case { suite: "queries", name: format!("{place}{title}"), findings: Vec::new(), unknown });
     }
     let mut known: HashMap<(&str, String), usize> = HashMap::new();
     for (number, finding) in report.findings.iter().enumerate() {
@@ -40,21 +44,23 @@ pub fn render(report: &Report) -> String {
         };
         let at = *known.entry((suite, name.clone())).or_insert(cases.len());
         if at == cases.len() {
-            cases.push(Case { suite, name, findings: Vec::new() });
+            cases.push(Case { suite, name, findings: Vec::new(), unknown: false });
         }
         cases[at].findings.push((number, finding));
     }
     for rule in &report.clean {
-        cases.push(Case { suite: "database", name: rule.clone(), findings: Vec::new() });
+        cases.push(Case { suite: "database", name: rule.clone(), findings: Vec::new(), unknown: false });
     }
     let fails = |case: &Case| case.findings.iter().any(|(_, f)| f.severity > Severity::Info);
     let failures = cases.iter().filter(|case| fails(case)).count();
     let not_looked = report.gaps.len() + report.skipped.len();
+    let unknown = cases.iter().filter(|case| case.unknown).count();
+    let skipped = not_looked + unknown;
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let total = cases.len() + not_looked;
     let _ = writeln!(
         out,
-        "<testsuites name=\"pgproof\" tests=\"{total}\" failures=\"{failures}\" skipped=\"{not_looked}\">"
+        "<testsuites name=\"pgproof\" tests=\"{total}\" failures=\"{failures}\" skipped=\"{skipped}\">"
     );
     for suite in ["migrations", "queries", "database"] {
         let mine: Vec<&Case> = cases.iter().filter(|case| case.suite == suite).collect();
@@ -90,6 +96,14 @@ pub fn render(report: &Report) -> String {
 
 fn case(out: &mut String, report: &Report, case: &Case, answers: &[Vec<usize>]) {
     let name = told::escaped(&case.name);
+    if case.unknown && case.findings.iter().all(|(_, f)| f.severity == Severity::Info) {
+        let _ = writeln!(
+            out,
+            "    <testcase classname=\"{}\" name=\"{name}\"><skipped message=\"it could not be planned on either side\"/></testcase>",
+            case.suite
+        );
+        return;
+    }
     if case.findings.is_empty() {
         let _ = writeln!(out, "    <testcase classname=\"{}\" name=\"{name}\"/>", case.suite);
         return;
