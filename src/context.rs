@@ -9,7 +9,7 @@ use crate::facts::{Facts, NodeFacts};
 use crate::finding::Place;
 use crate::gate::{Compared, Judgement, Outcome};
 use crate::migrate::traced::Traced;
-use crate::migrate::{Migration, Sizes};
+use crate::migrate::{Framework, Migration, Sizes};
 use crate::plan::{Node, Plan, Relationship};
 use crate::sql::condition::{Condition, condition};
 use crate::sql::shape::Shape;
@@ -35,6 +35,7 @@ pub struct TraceContext<'a> {
     pub migrations: &'a [Migration],
     pub traced: &'a [Traced],
     pub sizes: &'a Sizes,
+    pub framework: Framework,
 }
 
 /// Queries with what became of them.

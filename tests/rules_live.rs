@@ -136,6 +136,9 @@ fn run_migrations(major: u32, rule: &str, case: &Case) -> Result<(), String> {
         if !case.queries.is_empty() {
             flags.extend(["--queries", "queries.sql", "--pack", "pack.json"]);
         }
+        if !case.bases.is_empty() {
+            flags.extend(["--base", "base"]);
+        }
         flags.extend(framework.into_iter().flat_map(|name| ["--framework", name]));
         flags.iter().map(|flag| (*flag).to_owned()).collect::<Vec<String>>()
     };
@@ -159,7 +162,7 @@ fn run_migrations(major: u32, rule: &str, case: &Case) -> Result<(), String> {
         let mut safe = Vec::new();
         for (at, migration) in case.migrations.iter().enumerate() {
             for piece in pgproof::sql::split(migration).expect("SQL") {
-                let here = place.path.ends_with(&format!("/{}.sql", at + 1)) && place.line == piece.line;
+                let here = place.path.ends_with(&format!("/{}", case.names[at])) && place.line == piece.line;
                 let control = ["BEGIN", "COMMIT"].contains(&piece.text);
                 match here {
                     true if judged.proposal.apply[0].starts_with("SET ") => {
@@ -199,7 +202,13 @@ fn checked(
 ) -> Result<(Report, String), String> {
     let folder = tempfile::tempdir().expect("make a temporary folder");
     let at = |name: &str| folder.path().join(name);
-    std::fs::create_dir(at("migrations")).expect("make a folder");
+    let write = |name: &str, text: &str| {
+        std::fs::create_dir_all(at(name).parent().expect("a folder")).expect("make a folder");
+        std::fs::write(at(name), text).expect("write a migration");
+    };
+    for (name, text) in &case.bases {
+        ["base", "migrations"].iter().for_each(|folder| write(&format!("{folder}/{name}"), text));
+    }
     // Rows are production's: the twin has its pack in their place.
     let rows = |sql: &&String| ["INSERT", "VACUUM", "ANALYZE"].iter().any(|word| sql.starts_with(word));
     let schema: Vec<String> =
@@ -217,7 +226,11 @@ fn checked(
     }
     std::fs::write(at("pgproof.toml"), case.settings()).expect("write the settings");
     for (number, text) in migrations.iter().enumerate() {
-        std::fs::write(at(&format!("migrations/{}.sql", number + 1)), text).expect("write a migration");
+        let name = match migrations == case.migrations {
+            true => case.names[number].clone(),
+            false => format!("{}.sql", number + 1),
+        };
+        write(&format!("migrations/{name}"), text);
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
     command.args(flags).args(["--quiet", "--format", "json", "--save-capture", "capture.json"]);

@@ -15,7 +15,12 @@ use crate::suppress::{self, Status};
 
 /// Adds what the rules say of migrations to a report. The settings of each file's path hold for its findings.
 pub(super) fn examine(report: &mut Report, trace: &Trace, config: &Config) {
-    let ctx = &TraceContext { migrations: &trace.migrations, traced: &trace.traced, sizes: &trace.sizes };
+    let ctx = &TraceContext {
+        migrations: &trace.migrations,
+        traced: &trace.traced,
+        sizes: &trace.sizes,
+        framework: trace.framework,
+    };
     let first = report.suppressions.len();
     let ignoring = listen(report, ctx.migrations, config);
     let told = rules::run_migrations(ctx, config);

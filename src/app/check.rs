@@ -14,18 +14,20 @@ use crate::capture::{Capture, Gap};
 use crate::catalog::ServerInfo;
 use crate::cli::{Check as Args, Common, FailOn};
 use crate::corpus::Query;
-use crate::error::Result;
-use crate::migrate::{Framework, Migration, Problem, Size, Sizes, Trace, read};
+use crate::error::{Error, Kind, Result};
+use crate::migrate::{Framework, Migration, Problem, Size, Sizes, Trace, put_behind, read};
 use crate::pack::place::Places;
 use crate::pack::{Pack, RelationKind};
+use crate::postgres::missing::Missing;
 use crate::postgres::{Interrupt, trace, twin as database};
 use crate::rules::Config;
 use crate::sql::ident::qualified;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 /// The migrations of both sides, read.
 struct Sides {
+    framework: Framework,
     base: Vec<Migration>,
     /// Those of head that base does not have.
     new: Vec<Migration>,
@@ -82,18 +84,40 @@ fn sides(args: &Args) -> Result<Sides> {
     };
     let (applied, _) = read(&base, framework)?;
     let (all, mut problems) = read(&head, framework)?;
-    let known: HashMap<&str, &Migration> = applied.iter().map(|m| (m.name.as_str(), m)).collect();
-    for migration in &all {
-        if known.get(migration.name.as_str()).is_some_and(|then| then.text != migration.text) {
-            problems.push(Problem {
-                path: migration.path.clone(),
-                what: "it was edited after the base had it: where it ran already, it does not run again"
-                    .to_owned(),
-            });
-        }
+    if all.is_empty() {
+        return Err(Error::new(Kind::Input, "find migrations")
+            .because(format!("none of the {} files is one that {} runs", head.len(), framework.name()))
+            .help("name the folder that holds them, or their framework with --framework"));
     }
-    let new: Vec<Migration> = all.into_iter().filter(|m| !known.contains_key(m.name.as_str())).collect();
-    Ok(Sides { base: applied, new, problems })
+    let known: HashMap<&str, &Migration> = applied.iter().map(|m| (m.name.as_str(), m)).collect();
+    let edited = |m: &Migration| known.get(m.name.as_str()).is_some_and(|then| then.text != m.text);
+    for migration in all.iter().filter(|m| !m.repeatable && edited(m)) {
+        problems.push(Problem {
+            path: migration.path.clone(),
+            what: "it was edited after the base had it: where it ran already, it does not run again"
+                .to_owned(),
+        });
+    }
+    let here: BTreeSet<&str> = all.iter().map(|m| m.name.as_str()).collect();
+    for gone in applied.iter().filter(|m| !here.contains(m.name.as_str())) {
+        problems.push(Problem {
+            path: gone.path.clone(),
+            what: "the base has it, and it is gone here: where it ran already, its effect stays".to_owned(),
+        });
+    }
+    let runs = |m: &Migration| !known.contains_key(m.name.as_str()) || (m.repeatable && edited(m));
+    let mut new: Vec<Migration> = all.iter().filter(|m| runs(m)).cloned().collect();
+    put_behind(&applied, &mut new);
+    Ok(Sides { framework, base: applied, new, problems })
+}
+
+/// Something that this server lacks, which the report has to tell.
+fn left_out(missing: Missing) -> Gap {
+    Gap {
+        what: format!("{}:{}: {}; it was left out", missing.path, missing.line, missing.what),
+        sqlstate: None,
+        disables: vec!["whatever needs it".to_owned()],
+    }
 }
 
 /// What is to be checked.
@@ -130,7 +154,7 @@ async fn check(
         let session = base.session("base").await?;
         progress.step("applying the migrations of the base");
         capture.gaps.extend(schema::load(&session, scripts).await?);
-        trace::apply(&session, &sides.base).await?;
+        capture.gaps.extend(trace::apply(&session, &sides.base).await?.into_iter().map(left_out));
         match (pack, &args.pack) {
             (Some(pack), Some(path)) => {
                 let places = Places::find(pack, &database::layout(&session).await?);
@@ -147,12 +171,15 @@ async fn check(
     progress.step("tracing the new migrations");
     let began = Instant::now();
     let head = ground.connect(HEAD).await?;
-    let traced = trace::trace(&head, &sides.new).await?;
+    let (traced, missing) = trace::trace(&head, &sides.new).await?;
+    capture.gaps.extend(missing.into_iter().map(left_out));
     drop(head);
     let mut times = vec![("tracing the new migrations", began.elapsed())];
-    let failed = traced.iter().any(|traced| traced.failure.is_some());
+    let failed = traced.iter().any(|traced| traced.failure.is_some())
+        || sides.new.iter().any(|migration| migration.refused.is_some());
     let sizes = pack.map_or_else(Sizes::default, sizes);
-    capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes });
+    let (framework, applied) = (sides.framework, sides.base.len());
+    capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes, framework, applied });
     if queries.is_empty() {
         return Ok(capture);
     }

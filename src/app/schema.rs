@@ -7,6 +7,7 @@ use super::input;
 use crate::capture::Gap;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::Session;
+use crate::postgres::missing::missing_role;
 use crate::sql;
 use crate::sql::ident;
 use std::path::{Path, PathBuf};
@@ -124,11 +125,4 @@ async fn run(session: &Session, doing: &str, text: &str) -> Result<()> {
         session.batch("make a role of the schema", &format!("CREATE ROLE {}", ident::quote(&role))).await?;
     }
     session.batch(doing, text).await
-}
-
-/// The name in `role "NAME" does not exist`.
-fn missing_role(cause: &str) -> Option<String> {
-    let (_, rest) = cause.split_once("role \"")?;
-    let (name, rest) = rest.split_once("\" ")?;
-    rest.starts_with("does not exist").then(|| name.to_owned())
 }

@@ -4,13 +4,16 @@
 
 use super::File;
 use crate::error::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 /// Who runs the migrations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Framework {
     /// Files in the order of their names, each statement by itself, as `psql -f` does: also what Django, Rails and
     /// Alembic print, which opens its own transactions.
+    #[default]
     Plain,
     Sqlx,
     Diesel,
@@ -74,6 +77,29 @@ impl Framework {
             // sqlx wants fourteen digits by default; nobody else wraps such files otherwise.
             () if any(&|f| digits(base(&f.name)) == 14 && !f.name.contains('/')) => Framework::Sqlx,
             () => Framework::Plain,
+        }
+    }
+}
+
+/// What becomes of a new migration whose version comes before one that is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Late {
+    /// The run ends with an error.
+    Refused,
+    /// It is never run, and nothing says so.
+    Skipped,
+    /// It runs after the newer ones; on an empty database it runs before them.
+    Run,
+}
+
+impl Framework {
+    /// What it does by default with a migration that comes too late.
+    pub fn late(self) -> Late {
+        match self {
+            // Flyway's outOfOrder, goose's --allow-missing and refinery's set_abort_missing say otherwise.
+            Framework::Flyway | Framework::Goose | Framework::Refinery => Late::Refused,
+            Framework::GolangMigrate => Late::Skipped,
+            _ => Late::Run,
         }
     }
 }

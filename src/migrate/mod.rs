@@ -9,7 +9,7 @@ mod read;
 mod sizes;
 pub mod traced;
 
-pub use framework::Framework;
+pub use framework::{Framework, Late};
 pub(crate) use read::outside;
 pub use read::{Problem, read};
 pub use sizes::{Size, Sizes};
@@ -47,10 +47,37 @@ pub struct Migration {
     pub name: String,
     pub path: String,
     pub running: Running,
+    /// It runs again whenever it was edited.
+    #[serde(default)]
+    pub repeatable: bool,
+    /// Its framework does not run it, whatever the server would say.
+    #[serde(default)]
+    pub refused: Option<Refused>,
+    /// The newest version of the base, where this one comes before it.
+    #[serde(default)]
+    pub behind: Option<String>,
     pub steps: Vec<Step>,
     /// The file as it was read, to tell whether it was edited.
     #[serde(skip)]
     pub text: String,
+}
+
+impl Migration {
+    /// Its statements stand in transactions that nobody opened: several in one string are one, up to a COMMIT.
+    pub fn implied(&self) -> bool {
+        self.running == Running::OneString && self.steps.len() > 1
+    }
+}
+
+/// Why a framework does not run a migration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Of the statement that it stops at, counted from 1.
+    pub line: usize,
+    pub end_line: usize,
+    /// What it says, in a clause.
+    pub why: String,
+    pub help: String,
 }
 
 /// A statement of a migration.
@@ -71,6 +98,21 @@ pub struct Trace {
     pub migrations: Vec<Migration>,
     pub traced: Vec<traced::Traced>,
     pub sizes: Sizes,
+    #[serde(default)]
+    pub framework: Framework,
+    /// Migrations that the base has already.
+    #[serde(default)]
+    pub applied: usize,
+}
+
+/// Says of each new migration whether one of the base comes after it. Versions of what runs again order nothing.
+pub fn put_behind(base: &[Migration], new: &mut [Migration]) {
+    let ordered = base.iter().filter(|m| !m.repeatable);
+    let Some(newest) = ordered.max_by(|a, b| read::order(&a.version, &b.version)) else { return };
+    for migration in new.iter_mut().filter(|m| !m.repeatable) {
+        let before = read::order(&migration.version, &newest.version) == std::cmp::Ordering::Less;
+        migration.behind = before.then(|| newest.version.clone());
+    }
 }
 
 /// What a statement does to the transaction it stands in.

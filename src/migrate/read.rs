@@ -4,7 +4,7 @@
 
 use super::directives::{Up, dbmate, goose};
 use super::framework::base;
-use super::{File, Framework, Migration, Running, Step};
+use super::{File, Framework, Migration, Refused, Running, Step};
 use crate::error::{Error, Kind, Result};
 use crate::sql;
 use std::cmp::Ordering;
@@ -22,7 +22,9 @@ enum Role {
     Up(String),
     /// Runs after all others, whenever it changed.
     Repeatable(String),
-    /// Undoes, or is none of the framework's.
+    /// Undoes.
+    Down,
+    /// None of the framework's.
     Other,
 }
 
@@ -37,25 +39,31 @@ pub fn read(files: &[File], framework: Framework) -> Result<(Vec<Migration>, Vec
         match role(framework, &file.name) {
             Role::Up(version) => found.push((false, version, file)),
             Role::Repeatable(version) => found.push((true, version, file)),
-            Role::Other => {}
+            Role::Down => {}
+            Role::Other => problems.push(Problem {
+                path: file.path.clone(),
+                what: format!("{} runs no file of this name", framework.name()),
+            }),
         }
     }
-    found.sort_by(|a, b| {
-        a.0.cmp(&b.0).then_with(|| versions(&a.1, &b.1)).then_with(|| a.2.name.cmp(&b.2.name))
-    });
+    found.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| order(&a.1, &b.1)).then_with(|| a.2.name.cmp(&b.2.name)));
     for pair in found.windows(2) {
         let [(_, one, first), (_, other, second)] = pair else { continue };
-        if framework != Framework::Plain && versions(one, other) == Ordering::Equal {
+        if framework != Framework::Plain && order(one, other) == Ordering::Equal {
             return Err(Error::new(Kind::Input, "put the migrations in order")
                 .because(format!("{} and {} have one version, {one}", first.path, second.path))
                 .help("give one of them a version of its own"));
         }
     }
     let mut migrations = Vec::new();
-    for (_, version, file) in found {
+    for (repeatable, version, file) in found {
         let folder = file.name.strip_suffix(base(&file.name)).unwrap_or("");
-        let metadata = files.iter().find(|f| f.name.strip_prefix(folder) == Some("metadata.toml"));
-        migrations.push(migration(framework, version, file, metadata, &mut problems)?);
+        let settings = files.iter().find(|f| match framework {
+            Framework::Flyway => f.name.strip_prefix(&file.name) == Some(".conf"),
+            _ => f.name.strip_prefix(folder) == Some("metadata.toml"),
+        });
+        let read = migration(framework, version, file, settings, &mut problems)?;
+        migrations.push(Migration { repeatable, ..read });
     }
     Ok((migrations, problems))
 }
@@ -73,29 +81,48 @@ fn role(framework: Framework, name: &str) -> Role {
             // `2024-01-02-030405_name`: the dashes are no part of the version.
             up(base(folder).split('_').next().map(|v| v.replace('-', "")).filter(|v| !v.is_empty()))
         }
+        Framework::Diesel if file == "down.sql" => Role::Down,
         Framework::Prisma if file == "migration.sql" => up(leading(base(folder))),
         Framework::Diesel | Framework::Prisma => Role::Other,
         Framework::Flyway | Framework::Refinery => match file.split_once("__") {
-            Some((version, _)) if version.starts_with('V') => Role::Up(version[1..].to_owned()),
+            Some((version, _)) if dotted(version, 'V') => Role::Up(plain(&version[1..])),
             Some(("R", name)) if framework == Framework::Flyway => Role::Repeatable(name.to_owned()),
-            Some((version, _)) if framework == Framework::Refinery && version.starts_with('U') => {
-                Role::Up(version[1..].to_owned())
+            Some((version, _)) if framework == Framework::Refinery && dotted(version, 'U') => {
+                Role::Up(plain(&version[1..]))
             }
+            // What undoes, and what stands for all before it on an empty database.
+            Some((version, _)) if dotted(version, 'U') || dotted(version, 'B') => Role::Down,
             _ => Role::Other,
         },
-        Framework::GolangMigrate => match file.ends_with(".up.sql") {
-            true => up(leading(file)),
-            false => Role::Other,
-        },
-        Framework::Sqlx if file.ends_with(".down.sql") => Role::Other,
+        _ if file.ends_with(".down.sql") || (framework == Framework::Plain && file == "down.sql") => {
+            Role::Down
+        }
+        Framework::GolangMigrate if file.ends_with(".up.sql") => up(leading(file)),
+        Framework::GolangMigrate => Role::Other,
         Framework::Sqlx | Framework::Goose | Framework::Dbmate => up(leading(file)),
-        Framework::Plain if file.ends_with(".down.sql") || file == "down.sql" => Role::Other,
         Framework::Plain => Role::Up(name.to_owned()),
     }
 }
 
+/// A letter and a number with dots or underscores: `V1`, `V1.2`, `V2024_01_02`.
+fn dotted(version: &str, letter: char) -> bool {
+    version.strip_prefix(letter).is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_digit())
+            && rest.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '_')
+    })
+}
+
+/// A version of Flyway's as it compares them: `1_2` is `1.2`, and so is `1.2.0`.
+fn plain(version: &str) -> String {
+    let mut parts: Vec<&str> = version.split(['.', '_']).collect();
+    while parts.len() > 1 && parts.last().is_some_and(|part| part.bytes().all(|b| b == b'0')) {
+        parts.pop();
+    }
+    parts.join(".")
+}
+
 /// The order of two versions: numbers as numbers, whatever stands between them as text.
-fn versions(one: &str, other: &str) -> Ordering {
+pub(super) fn order(one: &str, other: &str) -> Ordering {
     let parts = |text: &str| -> Vec<(bool, String)> {
         let mut parts: Vec<(bool, String)> = Vec::new();
         for c in text.chars() {
@@ -126,45 +153,98 @@ fn migration(
     framework: Framework,
     version: String,
     file: &File,
-    metadata: Option<&File>,
+    settings: Option<&File>,
     problems: &mut Vec<Problem>,
 ) -> Result<Migration> {
     let text = file.text.strip_prefix('\u{feff}').unwrap_or(&file.text).replace("\r\n", "\n");
+    let mut problem = |what: String| problems.push(Problem { path: file.path.clone(), what });
     let up = match framework {
         Framework::Goose => goose(&text),
         Framework::Dbmate => dbmate(&text),
+        // To others a line of psql's is a mistake, which the server names.
+        Framework::Plain => {
+            let (text, unheard) = without_commands(&text);
+            unheard.into_iter().for_each(&mut problem);
+            Up { text, no_transaction: false, whole: Vec::new(), marked: true }
+        }
         _ => Up { text: text.clone(), no_transaction: false, whole: Vec::new(), marked: true },
     };
     if !up.marked {
-        problems.push(Problem {
-            path: file.path.clone(),
-            what: format!("nothing says where it goes up, so {} runs none of it", framework.name()),
-        });
+        problem(format!("nothing says where it goes up, so {} runs none of it", framework.name()));
     }
     let steps = steps(&up, file)?;
     if steps.is_empty() && up.marked {
-        problems.push(Problem { path: file.path.clone(), what: "it holds no statement".to_owned() });
+        problem("it holds no statement".to_owned());
     }
     let first_line = text.lines().next().unwrap_or("");
-    let refused = steps.iter().any(|step| outside(&step.text));
+    let alone = steps.iter().any(|step| outside(&step.text));
+    let lifted = settings.is_some_and(|file| says_no(&file.text));
     let running = match framework {
         Framework::Sqlx if first_line.starts_with("-- no-transaction") => Running::OneString,
-        Framework::Diesel if metadata.is_some_and(|m| says_no(&m.text)) => Running::OneString,
+        Framework::Diesel if lifted => Running::OneString,
         Framework::Goose if up.no_transaction => Running::Alone,
         Framework::Dbmate if up.no_transaction => Running::OneString,
-        Framework::Flyway if refused => Running::Alone,
+        Framework::Flyway if alone || lifted => Running::Alone,
         Framework::Plain => Running::Alone,
         Framework::GolangMigrate | Framework::Prisma => Running::OneString,
         _ => Running::Together,
     };
-    Ok(Migration { version, name: file.name.clone(), path: file.path.clone(), running, steps, text })
+    let refused = match framework {
+        Framework::Goose => cut_by_goose(&up, &steps),
+        Framework::Flyway if !lifted => mixed(&steps),
+        _ => None,
+    };
+    let (name, path) = (file.name.clone(), file.path.clone());
+    Ok(Migration { version, name, path, running, repeatable: false, refused, behind: None, steps, text })
 }
 
-/// diesel's `run_in_transaction = false`.
-fn says_no(metadata: &str) -> bool {
-    metadata.lines().any(|line| {
+/// Flyway runs a file in a transaction or without, and looks at its statements to know.
+fn mixed(steps: &[Step]) -> Option<Refused> {
+    let alone = steps.iter().find(|step| outside(&step.text))?;
+    steps.iter().any(|step| !outside(&step.text)).then(|| Refused {
+        line: alone.line,
+        end_line: alone.end_line,
+        why: "this statement cannot run in a transaction, and others of the file do: Flyway refuses to mix them"
+            .to_owned(),
+        help: "give it a migration of its own, or a file NAME.sql.conf with executeInTransaction=false".to_owned(),
+    })
+}
+
+/// goose ends a statement where a line ends with a semicolon, in quotes or not, and wants one at the end.
+fn cut_by_goose(up: &Up, steps: &[Step]) -> Option<Refused> {
+    let lines: Vec<&str> = up.text.split('\n').collect();
+    let ends = |at: usize| {
+        let words = lines.get(at - 1)?.split_whitespace().take_while(|word| !word.starts_with("--"));
+        words.last().filter(|word| word.ends_with(';')).map(|_| at)
+    };
+    let refused = |step: &Step, why: String, help: &str| Refused {
+        line: step.line,
+        end_line: step.end_line,
+        why,
+        help: help.to_owned(),
+    };
+    let whole = |step: &&Step| up.whole.iter().any(|(from, to)| *from < step.line && step.end_line < *to);
+    for step in steps.iter().filter(|step| !whole(step)) {
+        if let Some(at) = (step.line..step.end_line).find_map(ends) {
+            let why = format!("goose ends this statement at line {at}, where a line ends with a semicolon");
+            return Some(refused(
+                step,
+                why,
+                "put it between -- +goose StatementBegin and -- +goose StatementEnd",
+            ));
+        }
+    }
+    let last = steps.last().filter(|step| !whole(step))?;
+    let open = (last.end_line..=lines.len()).find_map(ends).is_none();
+    open.then(|| refused(last, "goose finds no semicolon at its end".to_owned(), "end it with one"))
+}
+
+/// diesel's `run_in_transaction = false`, Flyway's `executeInTransaction=false`.
+fn says_no(settings: &str) -> bool {
+    settings.lines().any(|line| {
         line.split_once('=').is_some_and(|(key, value)| {
-            key.trim() == "run_in_transaction" && value.trim().starts_with("false")
+            ["run_in_transaction", "executeInTransaction"].contains(&key.trim())
+                && value.trim().starts_with("false")
         })
     })
 }
@@ -205,7 +285,6 @@ fn steps(up: &Up, file: &File) -> Result<Vec<Step>> {
             }
             continue;
         }
-        let text = without_commands(&text);
         let pieces = sql::split(&text)
             .map_err(|e| fail(above + 1 + text[..e.at.min(text.len())].matches('\n').count(), e.what))?;
         for piece in pieces {
@@ -223,8 +302,25 @@ fn steps(up: &Up, file: &File) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// psql's own commands as empty lines.
-fn without_commands(text: &str) -> String {
-    let line = |line: &str| if line.starts_with('\\') { String::new() } else { line.to_owned() };
-    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+/// psql's own commands as empty lines, and those among them that do something to the database, which we do not.
+fn without_commands(text: &str) -> (String, Vec<String>) {
+    const DOING: [&str; 12] =
+        ["i", "ir", "include", "include_relative", "copy", "gexec", "g", "c", "connect", "if", "!", "o"];
+    let mut unheard = Vec::new();
+    let mut kept: Vec<&str> = Vec::new();
+    for (at, line) in text.split('\n').enumerate() {
+        let Some(command) = line.strip_prefix('\\') else {
+            kept.push(line);
+            continue;
+        };
+        let word = command.split_whitespace().next().unwrap_or("");
+        if DOING.contains(&word) {
+            unheard.push(format!(
+                "line {}: psql's \\{word} is not followed: what it would run was not looked at",
+                at + 1
+            ));
+        }
+        kept.push("");
+    }
+    (kept.join("\n"), unheard)
 }

@@ -83,6 +83,8 @@ pub struct Seen {
     pub file: u32,
     /// Of an index: its table.
     pub table: Option<u32>,
+    /// Of a partition: the table that it is a part of.
+    pub parent: Option<u32>,
     /// By number: name, type, NOT NULL.
     pub columns: BTreeMap<i16, (String, String, bool)>,
 }
@@ -124,6 +126,11 @@ pub struct Effect {
     /// Its name before the first of the new migrations.
     pub relation: String,
     pub table: bool,
+    #[serde(default)]
+    pub view: bool,
+    /// It is a part of a table that the statement locks too.
+    #[serde(default)]
+    pub part: bool,
     /// The lock that the statement took on it, where its transaction held no stronger one already.
     pub lock: Option<Lock>,
     pub rewritten: bool,
@@ -136,6 +143,9 @@ pub struct Effect {
     /// It is gone.
     pub dropped: bool,
     pub renamed_to: Option<String>,
+    /// Something else has its name when all migrations have run.
+    #[serde(default)]
+    pub remade: bool,
     /// Columns that were not there.
     pub added_columns: Vec<String>,
     /// Columns that are gone.
@@ -184,6 +194,7 @@ pub fn effects(
         let now = after.relations.get(&oid);
         let lock = strongest(&after.locks, oid);
         let table = matches!(then.kind.as_str(), "r" | "p" | "m");
+        let locked = |parent: u32| strongest(&after.locks, parent) > Some(Lock::AccessShare);
         let built: Vec<String> = after
             .relations
             .iter()
@@ -208,6 +219,9 @@ pub fn effects(
             oid,
             relation: then.name.clone(),
             table,
+            view: then.kind == "v",
+            part: was.parent.is_some_and(locked),
+            remade: false,
             lock: lock.filter(|lock| strongest(held, oid).is_none_or(|had| had < *lock)),
             rewritten: now.is_some_and(|now| now.file != was.file && was.file != 0),
             scanned,
@@ -234,6 +248,15 @@ pub fn effects(
         }
     }
     effects
+}
+
+/// Marks what is gone or renamed and has a successor of its name at the end.
+pub fn mark_remade(traced: &mut [Traced], end: &Picture) {
+    let names: BTreeMap<&str, u32> =
+        end.relations.iter().map(|(oid, seen)| (seen.name.as_str(), *oid)).collect();
+    for effect in traced.iter_mut().flat_map(|traced| &mut traced.effects) {
+        effect.remade = names.get(effect.relation.as_str()).is_some_and(|oid| *oid != effect.oid);
+    }
 }
 
 fn columns(effect: &mut Effect, was: &Seen, now: &Seen) {

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod explain;
 mod interrupt;
 pub mod leftovers;
+pub mod missing;
 pub mod pack;
 pub mod plans;
 mod pool;

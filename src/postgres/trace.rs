@@ -3,11 +3,12 @@
 //! Refuses to run on a database that pgproof did not make. Refuses to judge what it sees.
 
 use super::catalog::parse;
+use super::missing::{Missed, Missing};
 use super::server::Server;
 use super::session::Session;
 use super::templates;
 use crate::error::{Error, Kind, Result};
-use crate::migrate::traced::{Failure, Picture, Traced, effects};
+use crate::migrate::traced::{Failure, Picture, Traced, effects, mark_remade};
 use crate::migrate::{Control, Migration, Running};
 use std::time::Duration;
 
@@ -27,49 +28,76 @@ pub async fn picture(session: &Session) -> Result<Picture> {
     parse(doing, &session.query_json(doing, PICTURE, &[]).await?)
 }
 
-/// Runs migrations for their effect alone, as fast as their framework's transactions allow.
+/// Runs migrations for their effect alone, as fast as their framework's transactions allow. Returns what this server
+/// lacks of what they ask for.
 ///
 /// # Errors
 /// The first failure, with the migration's path and line; a lost connection.
-pub async fn apply(session: &Session, migrations: &[Migration]) -> Result<()> {
+pub async fn apply(session: &Session, migrations: &[Migration]) -> Result<Vec<Missing>> {
+    let mut missing = Missed::default();
     for migration in migrations {
-        let doing = format!("apply the migration {}", migration.path);
-        let together = migration.running == Running::Together;
-        if together {
-            session.batch(&doing, "BEGIN").await?;
-        }
-        for step in &migration.steps {
-            session.batch(&doing, &step.text).await.map_err(|error| {
-                let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
-                let code = error.code().map_or(String::new(), |code| format!(" ({code})"));
-                Error::new(Kind::Environment, &doing)
-                    .because(format!("line {}: {cause}{code}", step.line))
-                    .help("migrations that are applied already have to run on an empty database")
-            })?;
-        }
-        if together {
-            session.batch(&doing, "COMMIT").await?;
-        }
-        // What a migration sets for its session is none of the next one's.
-        session.batch(&doing, "RESET ALL").await?;
+        run(session, migration, migration.steps.len(), &mut missing).await?;
     }
-    Ok(())
+    Ok(missing.found)
 }
 
-/// Runs the first statements of migrations that are known to run, each as it stands.
+/// Runs the first statements of a migration in their transactions.
+async fn run(session: &Session, migration: &Migration, steps: usize, missing: &mut Missed) -> Result<()> {
+    let doing = format!("apply the migration {}", migration.path);
+    let together = migration.running == Running::Together || migration.implied();
+    if together {
+        session.batch(&doing, "BEGIN").await?;
+    }
+    // Where the open transaction began, which is where to begin again.
+    let (mut at, mut from, mut open) = (0, 0, together);
+    while let Some(step) = migration.steps.get(at).filter(|_| at < steps) {
+        let control = step.control();
+        if !open {
+            from = at;
+        }
+        let ran = match missing.skips(migration, at) {
+            true => Ok(()),
+            false => session.batch(&doing, &step.text).await,
+        };
+        match ran {
+            Ok(()) => {
+                open = control == Control::Begin || (open && control != Control::End);
+                at += 1;
+            }
+            Err(error) if missing.mend(session, migration, at, &error).await? => {
+                (at, open) = (from, together && from == 0);
+                if open {
+                    session.batch(&doing, "BEGIN").await?;
+                }
+            }
+            Err(error) => return Err(failed(&doing, step.line, &error)),
+        }
+    }
+    if open {
+        let last = migration.steps.last().map_or(1, |step| step.line);
+        session.batch(&doing, "COMMIT").await.map_err(|error| failed(&doing, last, &error))?;
+    }
+    // What a migration sets for its session is none of the next one's.
+    session.batch(&doing, "RESET ALL").await
+}
+
+fn failed(doing: &str, line: usize, error: &Error) -> Error {
+    let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+    let code = error.code().map_or(String::new(), |code| format!(" ({code})"));
+    Error::new(Kind::Environment, doing)
+        .because(format!("line {line}: {cause}{code}"))
+        .help("migrations that are applied already have to run on an empty database")
+}
+
+/// Runs the first statements of migrations that are known to run.
 ///
 /// # Errors
 /// As the server says; a lost connection.
 pub async fn apply_prefix(session: &Session, migrations: &[Migration], statements: usize) -> Result<()> {
-    let mut left = statements;
+    let (mut left, mut missing) = (statements, Missed::default());
     for migration in migrations {
-        for step in migration.steps.iter().take(left) {
-            if step.control() == Control::None {
-                session.batch("run a part of the migrations", &step.text).await?;
-            }
-        }
+        run(session, migration, left, &mut missing).await?;
         left = left.saturating_sub(migration.steps.len());
-        session.batch("run a part of the migrations", "RESET ALL").await?;
     }
     Ok(())
 }
@@ -85,48 +113,81 @@ struct Tracer<'a> {
     /// A transaction is open.
     open: bool,
     before: Picture,
+    missing: Missed,
 }
 
-/// Runs migrations as their framework does, and says what each statement did. A statement that fails ends them.
+/// How a statement went.
+enum Went {
+    On,
+    /// It failed, and nothing runs after it.
+    Wrong,
+    /// What was missing is there now, or is left out: its transaction runs once more.
+    Again,
+}
+
+/// Runs migrations as their framework does, and says what each statement did, and what this server lacks of what they
+/// ask for. A statement that fails ends them.
 ///
 /// # Errors
 /// A lost connection; [`Kind::Interrupted`].
-pub async fn trace(server: &Server, migrations: &[Migration]) -> Result<Vec<Traced>> {
+pub async fn trace(server: &Server, migrations: &[Migration]) -> Result<(Vec<Traced>, Vec<Missing>)> {
     let session = server.session("trace").await?;
     session.batch("set up the trace", "SET max_parallel_maintenance_workers = 0").await?;
     let old = picture(&session).await?;
-    let before = old.clone();
-    let mut tracer =
-        Tracer { server, session: &session, old, traced: Vec::new(), transaction: 0, open: false, before };
+    let mut tracer = Tracer {
+        server,
+        session: &session,
+        before: old.clone(),
+        old,
+        traced: Vec::new(),
+        transaction: 0,
+        open: false,
+        missing: Missed::default(),
+    };
     for (at, migration) in migrations.iter().enumerate() {
-        if !tracer.migration(at, migration).await? {
+        if migration.refused.is_some() || !tracer.migration(at, migration).await? {
             break;
         }
     }
-    Ok(tracer.traced)
+    let end = tracer.before.clone();
+    mark_remade(&mut tracer.traced, &end);
+    Ok((tracer.traced, tracer.missing.found))
 }
 
 impl Tracer<'_> {
     /// Whether the next migration may run.
     async fn migration(&mut self, at: usize, migration: &Migration) -> Result<bool> {
-        let together = match migration.running {
-            Running::Together => true,
-            Running::OneString => migration.steps.len() > 1,
-            Running::Alone => false,
-        };
+        let together = migration.running == Running::Together;
         if together {
             self.begin().await?;
         }
-        for step in 0..migration.steps.len() {
-            let went = self.step(at, migration, step).await?;
-            if !went {
-                let _ = self.session.batch("roll back", "ROLLBACK").await;
-                self.open = false;
-                return Ok(false);
+        let (mut step, mut from, mut told) = (0, 0, self.traced.len());
+        while step < migration.steps.len() {
+            if !self.open {
+                (from, told) = (step, self.traced.len());
+                if migration.implied() && migration.steps[step].control() == Control::None {
+                    self.begin().await?;
+                }
+            }
+            match self.step(at, migration, step).await? {
+                Went::On => step += 1,
+                Went::Again => {
+                    self.open = false;
+                    self.traced.truncate(told);
+                    step = from;
+                    if together && from == 0 {
+                        self.begin().await?;
+                    }
+                }
+                Went::Wrong => {
+                    let _ = self.session.batch("roll back", "ROLLBACK").await;
+                    self.open = false;
+                    return Ok(false);
+                }
             }
         }
-        if self.open {
-            self.end("COMMIT").await?;
+        if self.open && !self.end(at, migration.steps.len().saturating_sub(1), "COMMIT").await? {
+            return Ok(false);
         }
         self.session.batch("end a migration", "RESET ALL; SET max_parallel_maintenance_workers = 0").await?;
         Ok(true)
@@ -141,68 +202,86 @@ impl Tracer<'_> {
         Ok(())
     }
 
-    async fn end(&mut self, how: &str) -> Result<()> {
-        self.session.batch("end a migration", how).await?;
+    /// Ends the transaction. What was put off to its end may fail there: whether it did not.
+    async fn end(&mut self, at: usize, step: usize, how: &str) -> Result<bool> {
+        let ended = self.session.batch("end a migration", how).await;
         self.open = false;
-        Ok(())
+        let Err(error) = ended else { return Ok(true) };
+        let failed = failure(error)?;
+        match self.traced.last_mut().filter(|last| (last.migration, last.step) == (at, step)) {
+            Some(last) => last.failure = Some(failed),
+            None => self.traced.push(Traced {
+                migration: at,
+                step,
+                transaction: self.transaction,
+                lock_timeout: self.before.lock_timeout,
+                failure: Some(failed),
+                ..Traced::default()
+            }),
+        }
+        Ok(false)
     }
 
-    async fn step(&mut self, at: usize, migration: &Migration, step: usize) -> Result<bool> {
+    async fn step(&mut self, at: usize, migration: &Migration, step: usize) -> Result<Went> {
         let text = &migration.steps[step].text;
-        match (migration.steps[step].control(), migration.running) {
-            (Control::Begin, _) if !self.open => {
+        match migration.steps[step].control() {
+            Control::Begin if !self.open => {
                 self.begin().await?;
-                return Ok(true);
+                return Ok(Went::On);
             }
-            (Control::Begin, _) => return Ok(true),
-            (Control::End, _) => {
-                if self.open {
-                    self.end(text).await?;
-                }
-                return Ok(true);
+            Control::Begin => return Ok(Went::On),
+            Control::End if self.open => {
+                let went = self.end(at, step, text).await?;
+                return Ok(if went { Went::On } else { Went::Wrong });
             }
-            (Control::None, _) => {}
+            Control::End => return Ok(Went::On),
+            Control::None => {}
+        }
+        if self.missing.skips(migration, step) {
+            return Ok(Went::On);
         }
         let ours = !self.open;
         if ours {
             if crate::migrate::outside(text) {
-                return self.outside(at, step, text).await;
+                return self.outside(at, migration, step).await;
             }
             self.begin().await?;
         }
         let held = self.before.locks.clone();
-        let lock_timeout = self.before.lock_timeout;
-        let mut traced =
-            Traced { migration: at, step, transaction: self.transaction, lock_timeout, ..Traced::default() };
+        let mut traced = self.traced_at(at, step);
         if let Err(error) = self.session.batch("run a migration", text).await {
+            // VACUUM and its like, and what commits by itself: alone it may.
+            if ours && matches!(error.code(), Some("25001" | "2D000")) {
+                self.session.batch("roll back", "ROLLBACK").await?;
+                self.open = false;
+                return self.outside(at, migration, step).await;
+            }
+            if self.missing.mend(self.session, migration, step, &error).await? {
+                return Ok(Went::Again);
+            }
             traced.failure = Some(failure(error)?);
             self.traced.push(traced);
-            return Ok(false);
+            return Ok(Went::Wrong);
         }
         let after = picture(self.session).await?;
         traced.effects = effects(&self.old, &self.before, &after, &held, text);
         self.before = after;
         self.traced.push(traced);
-        if ours {
-            if let Err(error) = self.session.batch("end a migration", "COMMIT").await {
-                let failed = failure(error)?;
-                if let Some(last) = self.traced.last_mut() {
-                    last.failure = Some(failed);
-                }
-                return Ok(false);
-            }
-            self.open = false;
-        }
-        Ok(true)
+        let went = !ours || self.end(at, step, "COMMIT").await?;
+        Ok(if went { Went::On } else { Went::Wrong })
+    }
+
+    fn traced_at(&self, migration: usize, step: usize) -> Traced {
+        let lock_timeout = self.before.lock_timeout;
+        Traced { migration, step, transaction: self.transaction, lock_timeout, ..Traced::default() }
     }
 
     /// A statement that no transaction may hold: its locks are seen from outside, while something stands in its way.
-    async fn outside(&mut self, at: usize, step: usize, text: &str) -> Result<bool> {
+    async fn outside(&mut self, at: usize, migration: &Migration, step: usize) -> Result<Went> {
+        let text = &migration.steps[step].text;
         self.transaction += 1;
         self.before = picture(self.session).await?;
-        let lock_timeout = self.before.lock_timeout;
-        let mut traced =
-            Traced { migration: at, step, transaction: self.transaction, lock_timeout, ..Traced::default() };
+        let mut traced = self.traced_at(at, step);
         let watcher = self.server.session("watch").await?;
         let stall = self.server.session("stall").await?;
         let tables: Vec<String> = self
@@ -251,16 +330,19 @@ impl Tracer<'_> {
         };
         let _ = stall.batch("step aside", "ROLLBACK").await;
         if let Err(error) = ended {
+            if self.missing.mend(self.session, migration, step, &error).await? {
+                return Ok(Went::Again);
+            }
             traced.failure = Some(failure(error)?);
             self.traced.push(traced);
-            return Ok(false);
+            return Ok(Went::Wrong);
         }
         let mut after = picture(self.session).await?;
         after.locks = locks;
         traced.effects = effects(&self.old, &self.before, &after, &[], text);
         self.before = Picture { locks: Vec::new(), ..after };
         self.traced.push(traced);
-        Ok(true)
+        Ok(Went::On)
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     for traced in ctx.traced {
-        for effect in traced.effects.iter().filter(|e| e.table) {
+        for effect in traced.effects.iter().filter(|e| e.table || e.view) {
             for (what, lost) in breaks(effect) {
                 let mut finding = finding(ctx, &SPEC, traced, Some(effect));
                 finding.severity = Severity::Warning;
@@ -48,10 +48,12 @@ fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
 fn breaks(effect: &Effect) -> Vec<(String, bool)> {
     let table = &effect.relation;
     let mut all = Vec::new();
-    if effect.dropped {
-        all.push((format!("{table} is dropped"), true));
+    // A view that is made again under its name was only changed; a table that gave way keeps nothing.
+    let gone = effect.dropped && !(effect.view && effect.remade);
+    if gone {
+        all.push((format!("{table} is dropped"), effect.table));
     }
-    if let Some(name) = &effect.renamed_to {
+    if let Some(name) = effect.renamed_to.as_ref().filter(|_| !effect.remade) {
         all.push((format!("{table} is renamed to {name}"), false));
     }
     all.extend(effect.dropped_columns.iter().map(|column| (format!("{table}.{column} is dropped"), true)));

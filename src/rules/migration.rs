@@ -5,8 +5,8 @@
 use super::{Check, Config, RULES, Spec, Threshold, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Confidence, Evidence, Finding, Location, Place, Severity};
-use crate::migrate::Size;
 use crate::migrate::traced::{Effect, Lock, Traced};
+use crate::migrate::{Migration, Size};
 use crate::units::Millis;
 use crate::words::duration;
 
@@ -52,11 +52,18 @@ pub fn run_migrations(ctx: &TraceContext, config: &Config) -> Vec<Finding> {
 
 /// A finding at a statement of a migration.
 pub(super) fn finding(ctx: &TraceContext, spec: &Spec, traced: &Traced, effect: Option<&Effect>) -> Finding {
+    let place = place(ctx, traced);
+    let found = finding_at(spec, &ctx.migrations[traced.migration], place.line, place.end_line);
+    Finding { relation: effect.map(|effect| effect.relation.clone()), ..found }
+}
+
+/// A finding about a migration as a whole, at these lines of it.
+pub(super) fn finding_at(spec: &Spec, migration: &Migration, line: usize, end_line: usize) -> Finding {
     Finding {
         rule: spec.name.into(),
         at: Place::DATABASE,
-        location: Some(place(ctx, traced)),
-        relation: effect.map(|effect| effect.relation.clone()),
+        location: Some(Location { path: migration.path.clone(), line, end_line }),
+        relation: None,
         index: None,
         severity: Severity::Info,
         confidence: Confidence::Measured,

@@ -2,7 +2,7 @@
 //!
 //! Refuses to speak of one that the base has already: that is the environment's trouble.
 
-use super::migration::finding;
+use super::migration::{finding, finding_at};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Evidence, Finding, Severity};
@@ -18,7 +18,16 @@ pub(super) const SPEC: Spec = Spec {
 
 fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
     let failed = ctx.traced.iter().filter_map(|traced| Some((traced, traced.failure.as_ref()?)));
-    failed
+    let refused = ctx.migrations.iter().filter_map(|m| Some((m, m.refused.as_ref()?)));
+    let refused = refused.map(|(migration, refused)| {
+        let mut finding = finding_at(&SPEC, migration, refused.line, refused.end_line);
+        finding.severity = Severity::Error;
+        finding.what = format!("{} does not run it: {}", ctx.framework.name(), refused.why);
+        finding.why = "whatever the server would say, it never gets there".to_owned();
+        finding.help = format!("{}; whatever follows it was not looked at", refused.help);
+        finding
+    });
+    let failed = failed
         .map(|(traced, failure)| {
             let mut finding = finding(ctx, &SPEC, traced, None);
             finding.severity = Severity::Error;
@@ -33,6 +42,6 @@ fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
             };
             finding.evidence = failure.sqlstate.iter().map(|code| Evidence::text("SQLSTATE", code)).collect();
             finding
-        })
-        .collect()
+        });
+    failed.chain(refused).collect()
 }

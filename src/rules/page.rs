@@ -25,6 +25,10 @@ pub struct Case {
     pub calls: Vec<(u32, String)>,
     /// ```` ```sql migration ````: the text of a new migration, in order; the setup is the schema before.
     pub migrations: Vec<String>,
+    /// The files' names: ```` ```sql migration V2__b.sql ````; numbered where a block gives none.
+    pub names: Vec<String>,
+    /// ```` ```sql base V1__a.sql ````: a migration that the base has already.
+    pub bases: Vec<(String, String)>,
     /// ```` ```sql beside ````: statements of a session that stays open while the rules look.
     pub beside: String,
     /// ```` ```sql queries ````: what is planned before and after the migrations, with the setup's sizes and statistics.
@@ -140,7 +144,15 @@ fn fill(case: Option<&mut Case>, info: &str, body: &str) -> Result<(), String> {
         "sql setup" => case.setup.push_str(body),
         "sql query" => case.query = body.trim().to_owned(),
         "sql queries" => case.queries.push(body.to_owned()),
-        "sql migration" => case.migrations.push(body.to_owned()),
+        _ if info == "sql migration" || info.starts_with("sql migration ") => {
+            let named = info["sql migration".len()..].trim();
+            let number = format!("{}.sql", case.migrations.len() + 1);
+            case.names.push(if named.is_empty() { number } else { named.to_owned() });
+            case.migrations.push(body.to_owned());
+        }
+        _ if info.starts_with("sql base ") => {
+            case.bases.push((info["sql base ".len()..].trim().to_owned(), body.to_owned()));
+        }
         "sql beside" => case.beside.push_str(body),
         "sql fix" => case.fix = Some(body.to_owned()),
         _ if info.starts_with("sql call ") => {

@@ -2,9 +2,13 @@
 //! words hide and look-alikes that do no harm, damaged files, and whole runs of `pgproof check`.
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)] // Tests are an edge.
 
+mod damage;
+mod frameworks;
 #[path = "../support/mod.rs"]
 mod support;
 mod truth;
+
+use std::path::Path;
 
 use pgproof::migrate::traced::{Effect, Lock, Traced};
 use pgproof::migrate::{File, Framework, Migration, read};
@@ -18,6 +22,26 @@ pub fn files(all: &[(&str, &str)]) -> Vec<File> {
         text: (*text).to_owned(),
     };
     all.iter().map(file).collect()
+}
+
+/// The files of a folder of `fixtures/migrations`.
+pub fn files_below(folder: &str) -> Vec<File> {
+    fn walk(root: &Path, folder: &Path, all: &mut Vec<File>) {
+        for entry in std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(root, &path, all);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("UTF-8");
+            let name = path.strip_prefix(root).expect("below it").display().to_string();
+            all.push(File { path: path.display().to_string(), name, text });
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/migrations").join(folder);
+    let mut all = Vec::new();
+    walk(&root, &root, &mut all);
+    all
 }
 
 /// The migrations among files; panics with the error.
@@ -34,7 +58,7 @@ pub fn traced(db: &support::Database, migrations: &[Migration]) -> Vec<Traced> {
         trace::trace(&server, migrations).await
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(run).unwrap_or_else(|e| panic!("{e}: {}", e.causes().join(": ")))
+    runtime.block_on(run).unwrap_or_else(|e| panic!("{e}: {}", e.causes().join(": "))).0
 }
 
 /// A lock as the field writes it for short.

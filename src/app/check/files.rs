@@ -10,7 +10,7 @@ use std::process::Command;
 /// Files of other kinds are of no interest.
 fn wanted(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name.ends_with(".sql") || name.ends_with("metadata.toml")
+    name.ends_with(".sql") || name.ends_with(".sql.conf") || name.ends_with("metadata.toml")
 }
 
 /// The files below the folders, or the files themselves.

@@ -1,7 +1,7 @@
 -- One row, one JSON value: the user's relations, what this transaction did to them, the locks of this session. On
 -- servers of ours alone.
 WITH own AS MATERIALIZED (
-  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode
+  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, c.relispartition
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I', 'v', 'S') AND c.oid >= 16384
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relpersistence <> 't'
@@ -12,6 +12,8 @@ SELECT pg_catalog.json_build_object(
       'kind', c.relkind,
       'file', c.relfilenode::int8,
       'table', i.indrelid::int8,
+      'parent', CASE WHEN c.relispartition THEN (SELECT h.inhparent::int8 FROM pg_catalog.pg_inherits h
+        WHERE h.inhrelid = c.oid LIMIT 1) END,
       'columns', CASE WHEN c.relkind IN ('r', 'p', 'm') THEN (
         SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_array(a.attname,
           pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull)), '{}')

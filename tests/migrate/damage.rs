@@ -1,0 +1,140 @@
+//! Files that are damaged, and servers that lack what migrations take for granted: what is said, and with which code.
+
+use crate::support::{Database, database, majors};
+use pgproof::migrate::{Framework, Migration, Problem, read};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The migrations among files, and what is odd about these.
+pub fn problems_of(framework: Framework, all: &[(&str, &str)]) -> (Vec<Migration>, Vec<Problem>) {
+    read(&crate::files(all), framework).unwrap_or_else(|e| panic!("{e}: {}", e.causes().join(": ")))
+}
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    std::fs::write(path, bytes).expect("written");
+}
+
+const SCHEMA: &[u8] = b"CREATE TABLE t (id int PRIMARY KEY, n int);
+    CREATE TABLE p (id int PRIMARY KEY, t_id int REFERENCES t DEFERRABLE INITIALLY DEFERRED);";
+
+/// `check` of these files, `base/…` being those of the base.
+fn check(db: &Database, files: &[(&str, &[u8])], more: &[&str]) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    put(folder.path(), "schema.sql", SCHEMA);
+    files.iter().for_each(|(name, bytes)| put(folder.path(), name, bytes));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+    command.args(["check", "m", "--quiet", "--format", "json", "--schema", "schema.sql"]);
+    command.args(["--server", &db.url, "--disposable"]).args(more).current_dir(folder.path());
+    if files.iter().any(|(name, _)| name.starts_with("base/")) {
+        command.args(["--base", "base"]);
+    }
+    command.output().expect("run pgproof")
+}
+
+fn newest() -> Database {
+    database(*majors().last().expect("a major"))
+}
+
+fn report(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text)
+        .unwrap_or_else(|e| panic!("{e}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// (code, words on either stream that must be there).
+fn says(files: &[(&str, &[u8])], more: &[&str], code: i32, words: &[&str]) {
+    let output = check(&newest(), files, more);
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!text.contains("panicked"), "{text}");
+    assert_eq!(output.status.code(), Some(code), "{files:?}\n{text}");
+    words.iter().for_each(|word| assert!(text.contains(word), "lacks {word}: {text}"));
+}
+
+#[test]
+fn damaged_files_end_with_two_and_their_place() {
+    for (bytes, words) in [
+        (&b"SELECT 1;\nSELECT 'a;\n"[..], &["m/1.sql", "line 2", "never closed"][..]),
+        (b"SELECT $x$ 1;\n", &["line 1", "dollar quote"]),
+        (b"/* SELECT 1;\n", &["line 1", "comment"]),
+        (b"SELECT '\xe9';\n", &["m/1.sql", "UTF-8"]),
+        (b"SELECT 1;\0\n", &["line 1", "NUL"]),
+        (b"SELECT 1;\nCOPY t FROM stdin;\n1\t2\n\\.\n", &["line 2", "COPY"]),
+    ] {
+        says(&[("m/1.sql", bytes)], &[], 2, words);
+    }
+    says(&[("m/readme.txt", b"x")], &[], 2, &["no .sql file"]);
+    says(&[("m/init.sql", b"SELECT 1;")], &["--framework", "flyway"], 2, &["none of the 1 files", "flyway"]);
+    says(&[("m/1.sql", b"SELECT 1;")], &["--framework", "rails"], 2, &["known ones", "plain"]);
+    let twice = [("m/1_a.up.sql", &b"SELECT 1;"[..]), ("m/01_b.up.sql", b"SELECT 1;")];
+    says(&twice, &[], 2, &["one version"]);
+}
+
+#[test]
+fn marks_and_line_ends_of_windows_move_no_line() {
+    let output = check(
+        &newest(),
+        &[(
+            "m/1.sql",
+            b"\xef\xbb\xbfALTER TABLE t\r\n  ADD COLUMN z int;\r\nALTER TABLE nosuch ADD a int;\r\n",
+        )],
+        &[],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let report = report(&output);
+    let fails = &report["findings"][0];
+    assert_eq!(
+        (&fails["rule"], &fails["location"]["line"]),
+        (&"migration-fails".into(), &3.into()),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_new_migration_that_fails_is_a_finding_and_one_of_the_base_is_not() {
+    let bad: &[u8] = b"ALTER TABLE nosuch ADD a int;\n";
+    says(&[("m/1.sql", bad)], &[], 1, &["migration-fails", "nosuch"]);
+    says(&[("m/1.sql", bad), ("base/1.sql", bad)], &[], 3, &["base/1.sql", "line 1", "nosuch"]);
+    let late: &[u8] = b"INSERT INTO p VALUES (1, 7);\n";
+    for framework in ["sqlx", "plain", "dbmate"] {
+        let text = [if framework == "dbmate" { &b"-- migrate:up\n"[..] } else { b"" }, late].concat();
+        let file = [("m/20240101000000_a.sql", &text[..])];
+        says(&file, &["--framework", framework], 1, &["migration-fails", "foreign key"]);
+    }
+    let explicit = [b"BEGIN;\n", late, b"COMMIT;\n"].concat();
+    says(&[("m/1.sql", &explicit)], &[], 1, &["migration-fails", "\"line\": 3"]);
+}
+
+#[test]
+fn what_this_server_lacks_is_made_or_left_out_and_told() {
+    let extension: &[u8] = b"BEGIN;\nCREATE TABLE e (a int);\nCREATE EXTENSION no_such_extension;\nCOMMIT;\n";
+    for files in [
+        vec![("m/1.sql", extension), ("m/2.sql", &b"CREATE INDEX ON e (a);"[..])],
+        vec![("m/1.sql", extension), ("base/1.sql", extension), ("m/2.sql", b"CREATE INDEX ON e (a);")],
+    ] {
+        let output = check(&newest(), &files, &[]);
+        let report = report(&output);
+        assert_eq!(output.status.code(), Some(0), "{report}");
+        let gaps = report["gaps"].to_string();
+        assert!(gaps.contains("1.sql:3: ") && gaps.contains("no_such_extension"), "{gaps}");
+    }
+    let roles: &[u8] = b"GRANT SELECT ON t TO pgproof_reader;\nALTER TABLE t OWNER TO \"Pgproof Owner\";\n";
+    says(&[("m/20240101000000_a.sql", roles)], &["--framework", "sqlx"], 0, &["\"findings\""]);
+    says(&[("m/1.sql", b"DROP ROLE pgproof_nobody_made;\n")], &[], 1, &["migration-fails"]);
+}
+
+#[test]
+fn a_migration_of_the_base_that_is_gone_or_edited_is_told() {
+    let (one, two): (&[u8], &[u8]) = (b"CREATE TABLE a (id int);", b"CREATE TABLE a (id bigint);");
+    let files = [("m/1.sql", two), ("base/1.sql", one), ("base/2.sql", b"SELECT 1;")];
+    says(&files, &[], 0, &["m/1.sql: it was edited", "base/2.sql: the base has it, and it is gone"]);
+    // A repeatable one runs again.
+    let view: &[u8] = b"CREATE OR REPLACE VIEW v AS SELECT id FROM t;";
+    let index: &[u8] = b"CREATE INDEX t_n ON t (n);";
+    let files =
+        [("m/V1__a.sql", one), ("base/V1__a.sql", one), ("m/R__v.sql", index), ("base/R__v.sql", view)];
+    says(&files, &[], 0, &["index-not-concurrent"]);
+}
