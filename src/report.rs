@@ -33,8 +33,20 @@ pub struct Report {
     pub suppressed: Vec<Suppressed>,
     /// The statements of pg_stat_statements, where it was asked.
     pub workload: Option<Workload>,
+    /// The migrations that were tried, where `check` was asked.
+    pub migrations: Option<Migrations>,
     /// The plan of the first statement against that of the second, where two were to be compared.
     pub comparison: Option<Comparison>,
+}
+
+/// What was looked at of migrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrations {
+    /// Who was taken to run them, as `--framework` names it.
+    pub framework: &'static str,
+    /// Those that the base has already.
+    pub applied: usize,
+    pub new: usize,
 }
 
 /// One statement with its plans.

@@ -8,7 +8,7 @@ use crate::context::TraceContext;
 use crate::finding::{Finding, Remedy};
 use crate::migrate::{Migration, Step, Trace};
 use crate::proposals::{Applicability, Change, Proposal};
-use crate::report::{Report, Statement, Suppressed};
+use crate::report::{Migrations, Report, Statement, Suppressed};
 use crate::rules::{self, Config};
 use crate::sql;
 use crate::suppress::{self, Status};
@@ -21,6 +21,11 @@ pub(super) fn examine(report: &mut Report, trace: &Trace, config: &Config) {
         sizes: &trace.sizes,
         framework: trace.framework,
     };
+    report.migrations = Some(Migrations {
+        framework: trace.framework.name(),
+        applied: trace.applied,
+        new: trace.migrations.len(),
+    });
     let first = report.suppressions.len();
     let ignoring = listen(report, ctx.migrations, config);
     let told = rules::run_migrations(ctx, config);

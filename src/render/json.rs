@@ -49,6 +49,8 @@ struct Document {
     summary: Summary,
     /// `top`: the window of pg_stat_statements that `statements` lead.
     workload: Option<JsonWorkload>,
+    /// `check`: what was tried.
+    migrations: Option<JsonMigrations>,
     /// `plan --diff`: the plan of `s1` (side `base`) against that of `s2` (side `head`).
     comparison: Option<JsonComparison>,
 }
@@ -64,6 +66,15 @@ struct Server {
     version_num: u32,
     version: String,
     database: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct JsonMigrations {
+    /// Who was taken to run them, as `--framework` names it.
+    framework: &'static str,
+    /// Those that the base has already.
+    applied: usize,
+    new: usize,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -260,6 +271,11 @@ impl Document {
             suppressed: JsonSuppressed::all(report),
             summary: Summary { errors: summary.errors, warnings: summary.warnings, infos: summary.infos },
             workload: report.workload.as_ref().map(JsonWorkload::of),
+            migrations: report.migrations.as_ref().map(|m| JsonMigrations {
+                framework: m.framework,
+                applied: m.applied,
+                new: m.new,
+            }),
             comparison: JsonComparison::of(report),
         }
     }

@@ -48,6 +48,7 @@ pub fn render(report: &Report, style: &Style) -> String {
     findings(&mut out, report, None, style);
     proposals(&mut out, report, None, style);
     if !style.quiet {
+        tried(&mut out, report);
         checked(&mut out, report, style);
         gaps(&mut out, report, style);
     }
@@ -390,6 +391,18 @@ fn gaps(out: &mut String, report: &Report, style: &Style) {
     let shown: Vec<_> = report.gaps.iter().filter(|g| !g.what.starts_with("not executed")).collect();
     for gap in shown {
         let _ = writeln!(out, "{}", wrap(&format!("not seen: {}", gap.what), style.width, "", "  "));
+    }
+}
+
+/// Which migrations were tried, and as whose.
+fn tried(out: &mut String, report: &Report) {
+    if let Some(tried) = &report.migrations {
+        let base = match tried.applied {
+            0 => String::new(),
+            n => format!(" after {n} of the base"),
+        };
+        let new = counted(tried.new as f64, "new migration");
+        let _ = writeln!(out, "checked: {new}{base} ({})", tried.framework);
     }
 }
 
