@@ -175,8 +175,7 @@ async fn check(
     capture.gaps.extend(missing.into_iter().map(left_out));
     drop(head);
     let mut times = vec![("tracing the new migrations", began.elapsed())];
-    let failed = traced.iter().any(|traced| traced.failure.is_some())
-        || sides.new.iter().any(|migration| migration.refused.is_some());
+    let failed = traced.iter().any(|traced| traced.failure.is_some());
     let sizes = pack.map_or_else(Sizes::default, sizes);
     let (framework, applied) = (sides.framework, sides.base.len());
     capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes, framework, applied });

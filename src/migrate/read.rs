@@ -191,14 +191,15 @@ fn migration(
     };
     let refused = match framework {
         Framework::Goose => cut_by_goose(&up, &steps),
-        Framework::Flyway if !lifted => mixed(&steps),
+        Framework::Flyway => mixed(&steps),
         _ => None,
     };
     let (name, path) = (file.name.clone(), file.path.clone());
     Ok(Migration { version, name, path, running, repeatable: false, refused, behind: None, steps, text })
 }
 
-/// Flyway runs a file in a transaction or without, and looks at its statements to know.
+/// Flyway runs a file in a transaction or without, and looks at its statements to know; `executeInTransaction=false` does
+/// not spare it the question, `mixed=true` does, which stands in no file here.
 fn mixed(steps: &[Step]) -> Option<Refused> {
     let alone = steps.iter().find(|step| outside(&step.text))?;
     steps.iter().any(|step| !outside(&step.text)).then(|| Refused {
@@ -206,7 +207,7 @@ fn mixed(steps: &[Step]) -> Option<Refused> {
         end_line: alone.end_line,
         why: "this statement cannot run in a transaction, and others of the file do: Flyway refuses to mix them"
             .to_owned(),
-        help: "give it a migration of its own, or a file NAME.sql.conf with executeInTransaction=false".to_owned(),
+        help: "give it a migration of its own; where Flyway runs with mixed=true, say so with pgproof:ignore".to_owned(),
     })
 }
 

@@ -323,13 +323,11 @@ pub(super) fn unseen(index: u32, question: &str) -> String {
     )
 }
 
-/// A lock on each table of a server of ours, so that what needs another waits and is seen: such as writers hold, or
-/// for VACUUM one of its own kind.
-pub(super) fn stand_in_the_way(tables: &[String], vacuum: bool) -> String {
-    let mode = if vacuum { "SHARE UPDATE EXCLUSIVE" } else { "ROW EXCLUSIVE" };
+/// A lock on each table of a server of ours, in a transaction that is open.
+pub(super) fn lock_tables(tables: &[String], mode: &str) -> String {
     match tables {
-        [] => "BEGIN".to_owned(),
-        _ => format!("BEGIN; LOCK TABLE {} IN {mode} MODE", tables.join(", ")),
+        [] => "SELECT".to_owned(),
+        _ => format!("LOCK TABLE ONLY {} IN {mode} MODE", tables.join(", ONLY ")),
     }
 }
 

@@ -8,7 +8,7 @@ use super::server::Server;
 use super::session::Session;
 use super::templates;
 use crate::error::{Error, Kind, Result};
-use crate::migrate::traced::{Failure, Picture, Traced, effects, mark_remade};
+use crate::migrate::traced::{Failure, Picture, Seen, Traced, effects, mark_remade};
 use crate::migrate::{Control, Migration, Running};
 use std::time::Duration;
 
@@ -145,7 +145,7 @@ pub async fn trace(server: &Server, migrations: &[Migration]) -> Result<(Vec<Tra
         missing: Missed::default(),
     };
     for (at, migration) in migrations.iter().enumerate() {
-        if migration.refused.is_some() || !tracer.migration(at, migration).await? {
+        if !tracer.migration(at, migration).await? {
             break;
         }
     }
@@ -276,6 +276,31 @@ impl Tracer<'_> {
         Traced { migration, step, transaction: self.transaction, lock_timeout, ..Traced::default() }
     }
 
+    /// Locks on the tables of before, so that a statement waits where it would else be done before we have looked.
+    async fn obstacle(&self, text: &str) -> Result<Obstacle> {
+        let there = self.before.relations.iter().filter(|(oid, _)| self.old.relations.contains_key(oid));
+        let named = |wanted: &dyn Fn(&Seen) -> bool| -> Vec<String> {
+            there.clone().filter(|(_, seen)| wanted(seen)).map(|(_, seen)| seen.name.clone()).collect()
+        };
+        let parts = named(&|seen| matches!(seen.kind.as_str(), "r" | "p") && seen.parent.is_some());
+        let others = named(&|seen| matches!(seen.kind.as_str(), "r" | "p") && seen.parent.is_none());
+        // These take a lock that writers do not stand in the way of.
+        let (tokens, _) = crate::sql::token::tokenize(text);
+        let own = ["vacuum", "detach"].iter().any(|word| tokens.iter().any(|t| t.is_word(text, word)));
+        let mode = if own { "SHARE UPDATE EXCLUSIVE" } else { "ROW EXCLUSIVE" };
+        let (first, last) = (self.server.session("stall").await?, self.server.session("stall").await?);
+        let batch = [
+            "BEGIN".to_owned(),
+            templates::lock_tables(&parts, mode),
+            "SAVEPOINT parts".to_owned(),
+            templates::lock_tables(&others, mode),
+        ];
+        first.batch("stand in the way", &batch.join("; ")).await?;
+        let batch = format!("BEGIN; {}", templates::lock_tables(&parts, "ACCESS SHARE"));
+        last.batch("stand in the way", &batch).await?;
+        Ok(Obstacle { sessions: [first, last], stage: 0 })
+    }
+
     /// A statement that no transaction may hold: its locks are seen from outside, while something stands in its way.
     async fn outside(&mut self, at: usize, migration: &Migration, step: usize) -> Result<Went> {
         let text = &migration.steps[step].text;
@@ -283,27 +308,13 @@ impl Tracer<'_> {
         self.before = picture(self.session).await?;
         let mut traced = self.traced_at(at, step);
         let watcher = self.server.session("watch").await?;
-        let stall = self.server.session("stall").await?;
-        let tables: Vec<String> = self
-            .old
-            .relations
-            .iter()
-            .filter(|(oid, seen)| {
-                self.before.relations.contains_key(oid) && matches!(seen.kind.as_str(), "r" | "p")
-            })
-            .filter_map(|(oid, _)| self.before.relations.get(oid).map(|seen| seen.name.clone()))
-            .collect();
+        let mut obstacle = self.obstacle(text).await?;
         let backend = self.session.rows("ask for our process", "SELECT pg_catalog.pg_backend_pid()").await?;
         let pid = backend.first().and_then(|row| row.first().cloned().flatten()).unwrap_or_default();
-        // These take a lock that writers do not stand in the way of, and give it back before they wait.
-        let (tokens, _) = crate::sql::token::tokenize(text);
-        let vacuum = ["vacuum", "detach"].iter().any(|word| tokens.iter().any(|t| t.is_word(text, word)));
-        stall.batch("stand in the way", &templates::stand_in_the_way(&tables, vacuum)).await?;
         let mut locks: Vec<(u32, String)> = Vec::new();
         let ended = {
             let mut running = std::pin::pin!(self.session.batch("run a migration", text));
             let began = std::time::Instant::now();
-            let mut standing = true;
             loop {
                 tokio::select! {
                     biased;
@@ -322,13 +333,12 @@ impl Tracer<'_> {
                         }
                     }
                 }
-                if standing && (waiting || began.elapsed() > STALL) {
-                    stall.batch("step aside", "ROLLBACK").await?;
-                    standing = false;
+                if waiting || began.elapsed() > STALL {
+                    obstacle.give_way().await?;
                 }
             }
         };
-        let _ = stall.batch("step aside", "ROLLBACK").await;
+        while obstacle.give_way().await? {}
         if let Err(error) = ended {
             if self.missing.mend(self.session, migration, step, &error).await? {
                 return Ok(Went::Again);
@@ -343,6 +353,29 @@ impl Tracer<'_> {
         self.before = Picture { locks: Vec::new(), ..after };
         self.traced.push(traced);
         Ok(Went::On)
+    }
+}
+
+/// Two sessions that stand in a statement's way and give way bit by bit: first where tables are asked for, then where
+/// partitions are, then for whoever waits until the first session is gone, at last where partitions are asked for alone.
+struct Obstacle {
+    sessions: [Session; 2],
+    stage: usize,
+}
+
+impl Obstacle {
+    /// Whether there was anything left to give.
+    async fn give_way(&mut self) -> Result<bool> {
+        let [first, last] = &self.sessions;
+        let (session, how) = match self.stage {
+            0 => (first, "ROLLBACK TO parts"),
+            1 => (first, "ROLLBACK"),
+            2 => (last, "ROLLBACK"),
+            _ => return Ok(false),
+        };
+        self.stage += 1;
+        session.batch("step aside", how).await?;
+        Ok(true)
     }
 }
 

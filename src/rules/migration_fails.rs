@@ -24,7 +24,7 @@ fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
         finding.severity = Severity::Error;
         finding.what = format!("{} does not run it: {}", ctx.framework.name(), refused.why);
         finding.why = "whatever the server would say, it never gets there".to_owned();
-        finding.help = format!("{}; whatever follows it was not looked at", refused.help);
+        finding.help.clone_from(&refused.help);
         finding
     });
     let failed = failed

@@ -159,7 +159,7 @@ const ROWS: &[Row] = &[
     ),
     row("ALTER TABLE parted ATTACH PARTITION fitting FOR VALUES FROM (10) TO (20)", "fitting AX, parted SUX"),
     // And AX on the partition, for the moment of its last step, which nothing here can make last.
-    on(14..=18, "ALTER TABLE parted DETACH PARTITION parted_1 CONCURRENTLY", "parted SUX"),
+    on(14..=18, "ALTER TABLE parted DETACH PARTITION parted_1 CONCURRENTLY", "parted SUX, parted_1 AX"),
     row("CREATE INDEX i ON parted (at)", "parted S build, parted_1 S scan build"),
     row("CREATE INDEX i ON ONLY parted (at)", "parted S build"),
     // Indexes.
