@@ -39,17 +39,11 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
         let config = &*config.at(statement.origin.path.as_deref());
         let words = sql::read(&statement.text);
         let parsed = sql::Parsed::read(&words.text);
-        let mut entry = Statement {
-            title: None,
-            text: statement.text.clone(),
-            fingerprint: sql::fingerprint(&statement.text),
-            origin: statement.origin.clone(),
-            counted: None,
-            plans: Vec::new(),
-            outcome: None,
-            culprit: None,
-            notes: Vec::new(),
-        };
+        let mut entry = Statement::new(
+            statement.text.clone(),
+            sql::fingerprint(&statement.text),
+            statement.origin.clone(),
+        );
         let mut comments = statement.comments.clone();
         let line = |line: usize| statement.origin.line.map(|first| first + line - 1);
         comments.extend(speaking(&statement.text, line));
@@ -91,17 +85,8 @@ pub fn analyse_plans(plans: Vec<(Origin, Plan)>, config: &Config) -> Report {
         let text = plan.query_text.clone().unwrap_or_default();
         let words = sql::read(&text);
         let parsed = sql::Parsed::read(&words.text);
-        let mut entry = Statement {
-            title: None,
-            fingerprint: sql::fingerprint(&text),
-            text,
-            origin,
-            counted: None,
-            plans: Vec::new(),
-            outcome: None,
-            culprit: None,
-            notes: Vec::new(),
-        };
+        let fingerprint = sql::fingerprint(&text);
+        let mut entry = Statement::new(text, fingerprint, origin);
         let facts = facts(&plan);
         let planned = Planned { mode: Mode::Stored, parameters: Vec::new(), plan, facts, not_executed: None };
         let (at, runs) = (report.statements.len(), vec![planned]);
@@ -178,7 +163,7 @@ fn examine(
             server: capture.server.as_ref(),
         });
     }
-    let asked = |s: &&Suppression| s.statement == statement_id && s.in_force();
+    let asked = |s: &&Suppression| s.statement == Some(statement_id) && s.in_force();
     let ignored: Vec<&str> = report.suppressions.iter().filter(asked).map(|s| s.rule.as_str()).collect();
     let all = rules::run_all(&contexts, config, &ignored);
     let by = |finding: &Finding| report.suppressions.iter().position(|s| asked(&s) && s.rule == finding.rule);

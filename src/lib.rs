@@ -2,6 +2,7 @@
 //!
 //! The library behind the binary of the same name. `ARCHITECTURE.md` draws the line that the data follows.
 
+pub mod accepted;
 pub mod analyse;
 pub mod anonymize;
 pub mod app;
@@ -18,6 +19,7 @@ pub mod exit;
 pub mod facts;
 pub mod finding;
 pub mod gate;
+pub mod identity;
 pub mod migrate;
 pub mod pack;
 pub mod plan;

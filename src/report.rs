@@ -7,7 +7,7 @@ use crate::catalog::ServerInfo;
 use crate::compare::Comparison;
 use crate::facts::Facts;
 use crate::finding::{Finding, Location, Severity};
-use crate::gate::Outcome as Fate;
+use crate::gate::{Marks, Often, Outcome as Fate};
 use crate::plan::Plan;
 use crate::proposals::Proposal;
 use crate::prove::{Outcome, Verdict};
@@ -64,8 +64,27 @@ pub struct Statement {
     pub outcome: Option<Fate>,
     /// The statement of a migration that did it.
     pub culprit: Option<Location>,
+    /// Its plans before and after the migrations, where they were compared: the generic one first, then with values.
+    pub pairs: Vec<Pair>,
     /// What is worth saying where nothing was found, or nothing can be proposed.
     pub notes: Vec<String>,
+}
+
+/// The plans of one query before and after migrations.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// How often the values occur; `None` for the generic plan.
+    pub often: Option<Often>,
+    /// `None` where the server refused.
+    pub base: Option<Sided>,
+    pub head: Option<Sided>,
+}
+
+/// A plan on one side.
+#[derive(Debug, Clone)]
+pub struct Sided {
+    pub planned: Planned,
+    pub marks: Marks,
 }
 
 /// One plan with its facts.
@@ -180,6 +199,24 @@ impl Report {
     pub fn worst(&self) -> Option<Severity> {
         let to_mend = self.suppressions.iter().filter(|s| s.troubled()).map(|_| Severity::Warning);
         self.findings.iter().map(|f| f.severity).chain(to_mend).max()
+    }
+}
+
+impl Statement {
+    /// One that nothing is known of yet.
+    pub fn new(text: String, fingerprint: u64, origin: Origin) -> Statement {
+        Statement {
+            title: None,
+            text,
+            fingerprint,
+            origin,
+            counted: None,
+            plans: Vec::new(),
+            outcome: None,
+            culprit: None,
+            pairs: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 }
 

@@ -13,13 +13,17 @@ const WORD: &str = "ignore";
 /// How a whole one is written.
 const FORM: &str = "write pgproof:ignore RULE reason=\"…\" until=YYYY-MM-DD, the date only where it ends";
 
-/// One `pgproof:ignore`, and what became of it.
+/// One `pgproof:ignore` or one accepted finding, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppression {
-    /// Index of the statement in the report.
-    pub statement: usize,
+    /// Index of the statement in the report; `None` for an accepted finding of none, or of one that is gone.
+    pub statement: Option<usize>,
     /// Its own line in the file, counted from 1.
     pub line: Option<usize>,
+    /// The file of accepted findings that it stands in; `None` for a comment.
+    pub file: Option<String>,
+    /// The fingerprint of the finding that is accepted; `None` for a comment.
+    pub accepted: Option<String>,
     /// As written; empty where no name was.
     pub rule: String,
     pub reason: String,
@@ -55,6 +59,15 @@ impl Suppression {
         matches!(self.status, Status::Applied | Status::Idle | Status::Unused)
     }
 
+    /// What asks for it, as messages name it: a comment, or an entry of a file.
+    pub fn called(&self) -> String {
+        let name = if self.rule.is_empty() { String::new() } else { format!(" {}", self.rule) };
+        match self.file {
+            Some(_) => format!("accepted{name}"),
+            None => format!("pgproof:ignore{name}"),
+        }
+    }
+
     /// Somebody has to mend the comment: as loud as a warning.
     pub fn troubled(&self) -> bool {
         !matches!(self.status, Status::Applied | Status::Idle)
@@ -73,7 +86,9 @@ pub fn read(
     for comment in comments {
         for (offset, written) in directives(&comment.text) {
             let mut one = Suppression {
-                statement,
+                statement: Some(statement),
+                file: None,
+                accepted: None,
                 line: comment.line.map(|line| line + offset),
                 rule: written.rule,
                 reason: written.reason,
@@ -232,7 +247,7 @@ fn quoted<'a>(rest: &mut &'a str) -> Option<&'a str> {
 }
 
 /// `YYYY-MM-DD` of the calendar.
-fn is_day(text: &str) -> bool {
+pub fn is_day(text: &str) -> bool {
     let form = text.len() == 10
         && text
             .bytes()

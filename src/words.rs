@@ -24,7 +24,11 @@ pub fn count(value: f64) -> String {
 /// `count` with its noun: `1 row`, `2 rows`.
 pub fn counted(value: f64, noun: &str) -> String {
     let text = count(value);
-    if text == "1" { format!("1 {noun}") } else { format!("{text} {noun}s") }
+    match noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        _ if text == "1" => format!("1 {noun}"),
+        Some(stem) => format!("{text} {stem}ies"),
+        None => format!("{text} {noun}s"),
+    }
 }
 
 /// A duration: `0.012 ms`, `12.3 ms`, `1.23 s`, `2 min 5 s`, `5.5 h`, `12.0 days`.

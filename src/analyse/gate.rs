@@ -2,11 +2,13 @@
 //!
 //! Refuses to look into the plans: what ails one on head is for the rules about plans.
 
-use crate::capture::{Origin, OriginKind};
+use crate::capture::{Mode, Origin, OriginKind};
 use crate::context::GateContext;
+use crate::facts::facts;
 use crate::finding::Severity;
-use crate::gate::{Compared, Judgement, Outcome, Query, judge};
-use crate::report::{Report, Statement};
+use crate::gate::{Compared, Judgement, Names, Outcome, Query, Side, judge, marks};
+use crate::plan::{Plan, read_statement};
+use crate::report::{Pair, Planned, Report, Sided, Statement};
 use crate::rules::{self, Config};
 use crate::sql;
 
@@ -23,7 +25,7 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
         for one in
             judged.iter_mut().filter(|one| !matches!(one.outcome, Outcome::Broken | Outcome::Unplanned))
         {
-            one.outcome = Outcome::Unchanged;
+            one.outcome = Outcome::Planned;
         }
     }
     let mut statements = Vec::with_capacity(judged.len());
@@ -34,6 +36,7 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
         });
         report.statements[at].outcome = Some(one.outcome);
         report.statements[at].culprit = query.culprit.clone();
+        report.statements[at].pairs = pairs(query, compared);
         statements.push(at);
     }
     let ctx = GateContext { compared, judged: &judged, statements: &statements };
@@ -47,7 +50,7 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
     // What ails a query was there before: the migration is what this is about.
     for finding in &mut report.findings {
         let about_plan = finding.at.run.is_some();
-        if about_plan && finding.severity > Severity::Info {
+        if about_plan && finding.severity > Severity::Info && !config.severity.contains_key(&*finding.rule) {
             finding.severity = Severity::Info;
         }
     }
@@ -56,15 +59,31 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
 fn statement(query: &Query) -> Statement {
     let place = query.places.first();
     let kind = if place.is_some() { OriginKind::Corpus } else { OriginKind::PgStatStatements };
-    Statement {
-        title: query.name.clone(),
-        text: query.text.clone(),
-        fingerprint: sql::fingerprint(&query.text),
-        origin: Origin { kind, path: place.map(|p| p.path.clone()), line: place.map(|p| p.line) },
-        counted: None,
-        plans: Vec::new(),
-        outcome: None,
-        culprit: None,
-        notes: Vec::new(),
-    }
+    let origin = Origin { kind, path: place.map(|p| p.path.clone()), line: place.map(|p| p.line) };
+    let statement = Statement::new(query.text.clone(), sql::fingerprint(&query.text), origin);
+    Statement { title: query.name.clone(), ..statement }
+}
+
+/// The plans of a query on both sides: those that the server made.
+fn pairs(query: &Query, compared: &Compared) -> Vec<Pair> {
+    let sided = |side: &Side, names: &Names, mode: Mode, parameters: &[Option<String>]| {
+        let Side::Planned(raw) = side else { return None };
+        let plan = read_statement(raw.get()).ok()?;
+        let (facts, marks) = (facts(&plan), marks(&plan, names));
+        // Two runs without a change give equal reports.
+        let plan = Plan { planning_time: None, ..plan };
+        let planned = Planned { mode, parameters: parameters.to_vec(), plan, facts, not_executed: None };
+        Some(Sided { planned, marks })
+    };
+    let pair = |often, (base, head): (&Side, &Side), parameters: &[Option<String>]| {
+        let mode = if parameters.is_empty() { Mode::Generic } else { Mode::Estimated };
+        Pair {
+            often,
+            base: sided(base, &compared.base, mode, parameters),
+            head: sided(head, &compared.head, mode, parameters),
+        }
+    };
+    let generic = pair(None, (&query.base, &query.head), &[]);
+    let valued = query.valued.iter().map(|v| pair(Some(v.often), (&v.base, &v.head), &v.parameters));
+    std::iter::once(generic).chain(valued).collect()
 }

@@ -81,17 +81,8 @@ fn listen(report: &mut Report, migrations: &[Migration], config: &Config) -> Vec
 }
 
 fn statement(migration: &Migration, step: &Step) -> Statement {
-    Statement {
-        title: None,
-        text: step.text.clone(),
-        fingerprint: sql::fingerprint(&step.text),
-        origin: Origin { kind: OriginKind::File, path: Some(migration.path.clone()), line: Some(step.line) },
-        counted: None,
-        plans: Vec::new(),
-        outcome: None,
-        culprit: None,
-        notes: Vec::new(),
-    }
+    let origin = Origin { kind: OriginKind::File, path: Some(migration.path.clone()), line: Some(step.line) };
+    Statement::new(step.text.clone(), sql::fingerprint(&step.text), origin)
 }
 
 fn add(report: &mut Report, finding: Finding) {

@@ -104,15 +104,6 @@ fn weigh(report: &mut Report, ranking: &Ranking, config: &Config) {
 /// A statement that a finding is about, without a plan.
 fn untold(counted: &Ranked) -> Statement {
     let text = counted.text.clone().unwrap_or_default();
-    Statement {
-        title: None,
-        fingerprint: counted.fingerprint,
-        text,
-        origin: Origin::PG_STAT_STATEMENTS,
-        counted: Some(counted.clone()),
-        plans: Vec::new(),
-        outcome: None,
-        culprit: None,
-        notes: Vec::new(),
-    }
+    let statement = Statement::new(text, counted.fingerprint, Origin::PG_STAT_STATEMENTS);
+    Statement { counted: Some(counted.clone()), ..statement }
 }

@@ -2,8 +2,10 @@
 //!
 //! Refuses to touch a server that it did not start, unless the user said that it is given up.
 
+mod accepting;
 mod files;
 mod queries;
+mod valued;
 
 use super::explain::{load, save};
 use super::progress::Progress;
@@ -41,10 +43,9 @@ struct Sides {
 pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     output::check(common)?;
     let config = settings(common)?;
+    let accepting = accepting::read(args, common)?;
     if let Some(path) = &args.capture {
-        let report = analyse(&load(path)?, &config)?;
-        output::write(&report, common)?;
-        return Ok(verdict(&report, common.fail_on.or(Some(FailOn::Error))));
+        return end(&load(path)?, args, common, &config, accepting);
     }
     args.save_capture.as_deref().map_or(Ok(()), output::check_file)?;
     let sides = sides(args)?;
@@ -67,9 +68,23 @@ pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     if let Some(path) = &args.save_capture {
         save(&capture, path)?;
     }
-    let report = analyse(&capture, &config)?;
+    end(&capture, args, common, &config, accepting)
+}
+
+/// Reports what was observed, but for what somebody accepted.
+fn end(
+    capture: &Capture,
+    args: &Args,
+    common: &Common,
+    config: &Config,
+    accepting: accepting::Accepting,
+) -> Result<u8> {
+    let fail_on = common.fail_on.or(Some(FailOn::Error));
+    let mut report = analyse(capture, config)?;
+    let told = accepting.apply(&mut report, args, config, fail_on)?;
     output::write(&report, common)?;
-    Ok(verdict(&report, common.fail_on.or(Some(FailOn::Error))))
+    told.iter().for_each(|line| output::beside(line));
+    Ok(verdict(&report, fail_on))
 }
 
 fn sides(args: &Args) -> Result<Sides> {

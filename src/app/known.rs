@@ -60,7 +60,7 @@ pub async fn plans(
         }
     }
     let asked: Vec<Asked> =
-        statements.iter().map(|(_, s)| Asked { sql: s.text.clone(), parameters: s.parameters }).collect();
+        statements.iter().map(|(_, s)| Asked::generic(s.text.clone(), s.parameters)).collect();
     let answers = generic_plans(session, &asked, major).await?;
     for ((calls, statement), plan) in statements.into_iter().zip(answers) {
         match plan {

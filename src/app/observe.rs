@@ -200,7 +200,8 @@ pub fn first_plan(raw: &RawValue) -> Result<Plan> {
     read_statement(raw.get())
 }
 
-fn relations(plan: &Plan) -> Vec<QualifiedName> {
+/// The relations that a plan reads or writes, each once.
+pub fn relations(plan: &Plan) -> Vec<QualifiedName> {
     let named = plan.nodes.iter().filter_map(|n| {
         let (schema, name) = (n.detail.schema.clone()?, n.detail.relation.clone()?);
         Some(QualifiedName { schema, name })

@@ -109,6 +109,6 @@ fn diff(args: &Plan, common: &Common, config: &Config, notation: Option<Notation
     report.gaps.extend(gaps);
     output::write(&report, common)?;
     report.findings.retain(|finding| finding.at.statement == Some(1));
-    report.suppressions.retain(|suppression| suppression.statement == 1);
+    report.suppressions.retain(|suppression| suppression.statement == Some(1));
     Ok(verdict(&report, common.fail_on))
 }

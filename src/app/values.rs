@@ -1,5 +1,5 @@
 //! Values for a statement's parameters out of the statistics of the columns that they are compared with: a common
-//! value and a rare one.
+//! value, the one of a row in the middle, and a rare one.
 //!
 //! Refuses to invent: where one parameter is compared with nothing that has statistics, there are none for any.
 
@@ -15,11 +15,13 @@ const SKEW: f64 = 3.0;
 /// What `LIMIT $n` gets: a page of a list.
 const PAGE: &str = "50";
 
-/// Two sets of values, one per parameter: `None` would be NULL.
+/// Sets of values, one per parameter: `None` would be NULL.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Values {
     /// Most rows fit.
     pub common: Vec<Option<String>>,
+    /// About half of what could fit.
+    pub median: Vec<Option<String>>,
     /// Few rows fit.
     pub rare: Vec<Option<String>>,
 }
@@ -48,18 +50,18 @@ pub fn values(text: &str, plan: &Plan, catalog: &Catalog, count: usize) -> Optio
     }
     let computed = computed(plan);
     let fixed = limits(text);
-    let mut pairs = Vec::with_capacity(count);
+    let mut found: Vec<[String; 3]> = Vec::with_capacity(count);
     for (at, own) in uses.iter().enumerate() {
         let fixed = fixed.iter().find(|(number, _)| *number == at + 1).map(|(_, value)| *value);
-        pairs.push(match (fixed, own.first().filter(|_| !computed.contains(&(at + 1)))) {
-            (Some(value), _) => (value.to_owned(), value.to_owned()),
-            (None, Some(first)) => pair(first, &uses)?,
+        found.push(match (fixed, own.first().filter(|_| !computed.contains(&(at + 1)))) {
+            (Some(value), _) => [value; 3].map(str::to_owned),
+            (None, Some(first)) => three(first, &uses)?,
             (None, None) => return None,
         });
     }
-    let differ = pairs.iter().any(|(common, rare)| common != rare);
-    let (common, rare) = pairs.into_iter().map(|(common, rare)| (Some(common), Some(rare))).unzip();
-    differ.then_some(Values { common, rare })
+    let differ = found.iter().any(|[common, _, rare]| common != rare);
+    let all = |at: usize| found.iter().map(|three| Some(three[at].clone())).collect();
+    differ.then(|| Values { common: all(0), median: all(1), rare: all(2) })
 }
 
 fn relation<'a>(catalog: &'a Catalog, node: &Node) -> Option<&'a Relation> {
@@ -121,8 +123,8 @@ fn limits(text: &str) -> Vec<(usize, &'static str)> {
     tokens.windows(2).filter_map(pair).collect()
 }
 
-/// A common value and a rare one for what one parameter is compared with.
-fn pair(of: &Use, all: &[Vec<Use>]) -> Option<(String, String)> {
+/// A common value, one in the middle and a rare one for what one parameter is compared with.
+fn three(of: &Use, all: &[Vec<Use>]) -> Option<[String; 3]> {
     let statistics = of.statistics;
     let [first, low, middle, above, high, last] = match &statistics.quantiles[..] {
         [a, b, c, d, e, f] => [a, b, c, d, e, f].map(Some),
@@ -138,19 +140,22 @@ fn pair(of: &Use, all: &[Vec<Use>]) -> Option<(String, String)> {
         let mut same = all.iter().flatten().filter(|other| other.column == of.column);
         same.any(|other| is(upper)(&other.comparison))
     };
-    let (common, rare) = match &of.comparison {
-        c if is(false)(c) => (first, if bounded(true) { middle } else { high }),
-        c if is(true)(c) => (last, if bounded(false) { above } else { low }),
+    let [common, median, rare] = match &of.comparison {
+        c if is(false)(c) && bounded(true) => [first, first, middle],
+        c if is(false)(c) => [first, middle, high],
+        c if is(true)(c) => [last, middle, if bounded(false) { above } else { low }],
         _ => {
             let top = statistics.common_values.first().zip(statistics.common_frequencies.first());
             let least = statistics.least_common.as_ref();
             match (top, middle, least) {
-                (Some((top, _)), Some(middle), _) => (Some(top), Some(middle)),
-                (Some((top, often)), None, Some((least, seldom))) if *often >= SKEW * seldom => {
-                    (Some(top), Some(least))
+                (Some((top, _)), Some(middle), _) => {
+                    [Some(top), of_half(statistics).or(Some(middle)), Some(middle)]
                 }
-                (Some((top, _)), ..) => (Some(top), Some(top)),
-                (None, middle, _) => (middle, middle),
+                (Some((top, often)), None, Some((least, seldom))) if *often >= SKEW * seldom => {
+                    [Some(top), of_half(statistics).or(Some(least)), Some(least)]
+                }
+                (Some((top, _)), ..) => [Some(top); 3],
+                (None, middle, _) => [middle; 3],
             }
         }
     };
@@ -158,7 +163,18 @@ fn pair(of: &Use, all: &[Vec<Use>]) -> Option<(String, String)> {
         Comparison::AnyEq => format!("{{\"{}\"}}", value.replace('\\', "\\\\").replace('"', "\\\"")),
         _ => value.clone(),
     };
-    Some((value(common?), value(rare?)))
+    Some([value(common?), value(median?), value(rare?)])
+}
+
+/// The value of the row in the middle, rows sorted by how frequent their value is; `None` where it is no common one.
+fn of_half(statistics: &ColumnStatistics) -> Option<&String> {
+    let mut sum = 0.0;
+    let half = (1.0 - statistics.null_fraction) / 2.0;
+    let frequencies = statistics.common_frequencies.iter().map(|frequency| {
+        sum += frequency;
+        sum
+    });
+    statistics.common_values.iter().zip(frequencies).find(|(_, sum)| *sum >= half).map(|(value, _)| value)
 }
 
 #[cfg(test)]

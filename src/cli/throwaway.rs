@@ -28,6 +28,18 @@ pub struct Check {
     /// are planned too
     #[arg(long, value_name = "PATH")]
     pub queries: Vec<PathBuf>,
+    /// The findings that somebody lives with [default: pgproof-accepted.json beside pgproof.toml, or here]
+    #[arg(long, value_name = "FILE", help_heading = "Accepted findings")]
+    pub accepted: Option<PathBuf>,
+    /// Accept what is found now, for that reason: errors and warnings, and what --fail-on names; --only narrows it
+    #[arg(long, value_name = "REASON", help_heading = "Accepted findings")]
+    pub accept: Option<String>,
+    /// The last day on which what --accept adds is in force
+    #[arg(long, value_name = "YYYY-MM-DD", help_heading = "Accepted findings", requires = "accept")]
+    pub until: Option<String>,
+    /// Take those entries out that meet nothing any more, or whose day has passed
+    #[arg(long, help_heading = "Accepted findings")]
+    pub prune_accepted: bool,
     /// Save everything observed to FILE
     #[arg(long, value_name = "FILE")]
     pub save_capture: Option<PathBuf>,

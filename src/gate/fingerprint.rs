@@ -4,6 +4,25 @@
 
 use super::Names;
 use crate::plan::{Node, Plan, Relationship};
+use crate::sql::{digest, hex};
+
+/// The fingerprints of a plan, each behind the version of how it is made: those of other versions are not to be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks {
+    /// Of the access paths: `a1:9f86d081884c7d65`.
+    pub access: String,
+    /// Of the shape: `s1:…`.
+    pub shape: String,
+}
+
+/// The fingerprints that reports and files of accepted findings hold.
+pub fn marks(plan: &Plan, names: &Names) -> Marks {
+    let paths = access(plan, names).join("\u{1f}");
+    Marks {
+        access: format!("a1:{}", hex(digest(&paths))),
+        shape: format!("s1:{}", hex(digest(&shape(plan, names)))),
+    }
+}
 
 /// How the relations are reached, in order: `public.orders index btree (user_id)`. Bitmap, index and index-only scans
 /// are one way; partitions are their table, once.
@@ -152,6 +171,14 @@ fn one(plan: &Plan, node: &Node, names: &Names, below: Vec<(bool, String)>) -> S
     }
     inputs.extend(beside);
     format!("{word}({})", inputs.join(","))
+}
+
+/// The relations that are read from an index alone, one for each time.
+pub fn index_only(plan: &Plan, names: &Names) -> Vec<String> {
+    let alone = plan.nodes.iter().filter(|node| node.kind == "Index Only Scan");
+    let mut found: Vec<String> = alone.filter_map(|node| relation(node, names)).collect();
+    found.sort();
+    found
 }
 
 /// The tables that are read as a whole, partitions by themselves.

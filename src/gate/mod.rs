@@ -7,6 +7,7 @@ pub mod culprit;
 pub mod fingerprint;
 pub mod outcome;
 
+pub use fingerprint::{Marks, marks};
 pub use outcome::{Judgement, Outcome, Thresholds, judge};
 
 use crate::finding::Location;
@@ -31,14 +32,47 @@ pub struct Query {
     pub text: String,
     /// Where it is written; empty where pg_stat_statements told of it.
     pub places: Vec<Location>,
+    /// The generic plans, for any values.
     pub base: Side,
     pub head: Side,
+    /// The plans with values in place of the parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub valued: Vec<Valued>,
     /// The statement of a migration after which its plan was another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub culprit: Option<Location>,
     /// The statement of the capture that looks into it: what ails it on head, and what would help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<usize>,
+}
+
+/// A query's plans with values out of the base's statistics.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Valued {
+    pub often: Often,
+    pub parameters: Vec<Option<String>>,
+    pub base: Side,
+    pub head: Side,
+}
+
+/// How many rows the values fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Often {
+    Common,
+    Median,
+    Rare,
+}
+
+impl Often {
+    /// As reports write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Often::Common => "common",
+            Often::Median => "median",
+            Often::Rare => "rare",
+        }
+    }
 }
 
 /// What the server answered.

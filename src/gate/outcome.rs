@@ -2,7 +2,7 @@
 //!
 //! Refuses to call a plan worse because it is another one.
 
-use super::fingerprint::{access, read_whole, shape};
+use super::fingerprint::{access, index_only, read_whole, shape};
 use super::{Names, Query, Side};
 use crate::plan::{Plan, read_statement};
 
@@ -24,6 +24,10 @@ pub enum Outcome {
     /// Another plan of the same cost.
     Tie,
     Better,
+    /// Planned on head only, and reads no large table as a whole.
+    New,
+    /// Planned on both sides, where nothing more can be compared: there is no pack.
+    Planned,
     Unchanged,
 }
 
@@ -39,6 +43,8 @@ impl Outcome {
             Outcome::Changed => "changed",
             Outcome::Tie => "tie",
             Outcome::Better => "better",
+            Outcome::New => "new",
+            Outcome::Planned => "planned",
             Outcome::Unchanged => "unchanged",
         }
     }
@@ -80,11 +86,26 @@ pub struct Judgement {
     pub error: Option<String>,
     /// A large table that is read as a whole.
     pub whole: Option<String>,
+    /// Relations that base read from an index alone, and head reads with an index and the table.
+    pub heap: Vec<String>,
+    /// With which of the query's values; `None` for any, by the generic plan.
+    pub valued: Option<usize>,
 }
 
-/// Judges one query.
+/// Judges one query: by its generic plans, or by those with values that fare worse.
 pub fn judge(query: &Query, base: &Names, head: &Names, thresholds: &Thresholds) -> Judgement {
-    sides(&query.base, &query.head, (base, head), thresholds)
+    let mut worst = sides(&query.base, &query.head, (base, head), thresholds);
+    if worst.ratio.is_none() {
+        return worst;
+    }
+    for (at, valued) in query.valued.iter().enumerate() {
+        let judged = sides(&valued.base, &valued.head, (base, head), thresholds);
+        // A value that the server refuses was ours, and says nothing.
+        if judged.ratio.is_some() && judged.outcome < worst.outcome {
+            worst = Judgement { valued: Some(at), ..judged };
+        }
+    }
+    worst
 }
 
 /// Judges what two sides answered; also for a database between the two.
@@ -97,6 +118,8 @@ pub fn sides(base: &Side, head: &Side, names: (&Names, &Names), thresholds: &Thr
         gained: Vec::new(),
         error: None,
         whole: None,
+        heap: Vec::new(),
+        valued: None,
     };
     let (was, is) = (plan(base), plan(head));
     judgement.outcome = match (was, is) {
@@ -108,7 +131,7 @@ pub fn sides(base: &Side, head: &Side, names: (&Names, &Names), thresholds: &Thr
         }
         (Err(_), Ok(is)) => {
             judgement.whole = read_whole(&is).find(|table| large(table, names.1, thresholds));
-            if judgement.whole.is_some() { Outcome::NewUnindexed } else { Outcome::Unchanged }
+            if judgement.whole.is_some() { Outcome::NewUnindexed } else { Outcome::New }
         }
         (Err(_), Err(error)) => {
             judgement.error = Some(error);
@@ -145,6 +168,10 @@ fn changed(
     let (paths, now) = (access(was, base), access(is, head));
     judgement.lost = without(&paths, &now);
     judgement.gained = without(&now, &paths);
+    judgement.heap = without(&index_only(was, base), &index_only(is, head))
+        .into_iter()
+        .filter(|relation| now.iter().any(|path| path.starts_with(&format!("{relation} index "))))
+        .collect();
     let other = paths != now || shape(was, base) != shape(is, head);
     if !other {
         return if ratio >= thresholds.grown { Outcome::Worse } else { Outcome::Unchanged };

@@ -1,4 +1,4 @@
-//! The generic plans of many statements in one round trip.
+//! The plans of many statements in one round trip, generic or with values.
 //!
 //! Refuses to execute any of them: a plan is all that is asked, and one that cannot be made is told from those that can.
 
@@ -7,6 +7,7 @@ use super::session::Session;
 use super::templates::{Unplanned, plan_each};
 use crate::error::{Error, Kind, Result};
 use crate::gate::Side;
+use crate::sql::ident::literal;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -15,6 +16,22 @@ use serde_json::value::RawValue;
 pub struct Asked {
     pub sql: String,
     pub parameters: usize,
+    /// Values in place of the parameters, as a list of literals: then the plan is one for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<String>,
+}
+
+impl Asked {
+    /// The generic plan of a statement.
+    pub fn generic(sql: String, parameters: usize) -> Asked {
+        Asked { sql, parameters, values: None }
+    }
+
+    /// The plan of the same statement with those values; `None` is NULL.
+    pub fn with(&self, values: &[Option<String>]) -> Asked {
+        let literals = values.iter().map(|value| value.as_deref().map_or_else(|| "NULL".to_owned(), literal));
+        Asked { values: Some(literals.collect::<Vec<_>>().join(", ")), ..self.clone() }
+    }
 }
 
 /// A plan for each, in order; `None` where the server cannot make one. Inside a transaction, whose time limit bounds all

@@ -147,20 +147,26 @@ pub(super) fn plan_each(asked: &str, major: u32, unplanned: Unplanned) -> String
     format!(
         "SELECT pg_catalog.set_config('pgproof.asked', {}, true);\n\
          DO $pgproof$\n\
-         DECLARE one json; plan json; plans text := '';\n\
+         DECLARE one json; plan json; plans json[] := '{{}}';\n\
          BEGIN\n\
-         {before}\n\
          FOR one IN SELECT json_array_elements(current_setting('pgproof.asked')::json) LOOP\n\
          BEGIN\n\
+         IF one ->> 'values' IS NULL THEN\n\
+         {before}\n\
          {plan};\n\
+         ELSE\n\
+         PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);\n\
+         EXECUTE 'PREPARE {PREPARED} AS ' || (one ->> 'sql');\n\
+         EXECUTE 'EXPLAIN (FORMAT JSON{names}) EXECUTE {PREPARED}(' || (one ->> 'values') || ')' INTO plan;\n\
+         END IF;\n\
          EXCEPTION WHEN OTHERS THEN plan := {failed};\n\
          END;\n\
          IF EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = '{PREPARED}') THEN\n\
          EXECUTE 'DEALLOCATE {PREPARED}';\n\
          END IF;\n\
-         plans := plans || ',' || plan::text;\n\
+         plans := array_append(plans, plan);\n\
          END LOOP;\n\
-         PERFORM set_config('pgproof.plans', '[' || substr(plans, 2) || ']', true);\n\
+         PERFORM set_config('pgproof.plans', array_to_json(plans)::text, true);\n\
          END $pgproof$;\n\
          SELECT pg_catalog.current_setting('pgproof.plans')",
         literal(asked)

@@ -5,6 +5,7 @@
 
 use super::told;
 use crate::finding::Severity;
+use crate::identity;
 use crate::report::Report;
 use crate::words::counted;
 use std::fmt::Write as _;
@@ -17,12 +18,12 @@ const MESSAGE: usize = 4_000;
 /// The report as annotations. What `::` starts is a command: nothing else starts a line.
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
-    let places = told::places(report);
+    let places = identity::places(report);
     let troubled: Vec<String> = report
         .suppressions
         .iter()
         .filter(|one| one.troubled())
-        .map(|one| format!("pgproof:ignore {}: {}; {}", one.rule, one.why, one.help))
+        .map(|one| format!("{}: {}; {}", one.called(), one.why, one.help))
         .collect();
     let summary = report.summary();
     let fits = summary.errors <= MOST && summary.warnings + troubled.len() <= MOST && summary.infos <= MOST;

@@ -4,6 +4,7 @@
 
 use super::told;
 use crate::finding::Severity;
+use crate::identity;
 use crate::report::Report;
 use serde_json::{Value, json};
 
@@ -12,9 +13,9 @@ const MESSAGE: usize = 4_000;
 
 /// The report as an array of issues.
 pub fn render(report: &Report) -> String {
-    let places = told::places(report);
+    let places = identity::places(report);
     let answers = told::answers(report);
-    let fingerprints = told::fingerprints(report, &places);
+    let fingerprints = identity::fingerprints(report, &places);
     let issues: Vec<Value> = told::loudest(report)
         .into_iter()
         .map(|(number, finding)| {

@@ -3,6 +3,7 @@
 //! Refuses to let a name in it become markup.
 
 use super::{Style, text, told};
+use crate::identity;
 use crate::report::Report;
 use std::fmt::Write as _;
 
@@ -15,7 +16,7 @@ small{color:#666}\n</style>\n</head>\n<body>\n";
 
 /// The report as a page: the findings with what answers them, then the whole as text.
 pub fn render(report: &Report) -> String {
-    let places = told::places(report);
+    let places = identity::places(report);
     let answers = told::answers(report);
     let mut out = format!("{HEAD}<h1>pgproof: {}</h1>\n", told::escaped(&told::total(report)));
     for (number, finding) in told::loudest(report) {

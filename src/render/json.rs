@@ -7,6 +7,7 @@ use super::json_suppressed::{JsonSuppressed, JsonSuppression};
 use super::json_workload::{JsonWorkload, Stats};
 use crate::capture::{Gap, Mode, Origin};
 use crate::finding::{Also, Confidence, Evidence, Location, Severity, Stability};
+use crate::identity;
 use crate::plan::{Buffers, Node};
 use crate::proposals::{Applicability, Change};
 use crate::prove::{Method, Outcome, Sample, median, percentile};
@@ -95,7 +96,11 @@ struct JsonStatement {
 #[derive(Serialize, JsonSchema)]
 struct JsonPlan {
     id: String,
+    /// `check` and `plan --diff`: `base` or `head`.
     side: Option<String>,
+    /// `check`: fingerprints of the access paths (`a1:…`) and of the shape (`s1:…`), to be compared within one version.
+    access: Option<String>,
+    shape: Option<String>,
     mode: Mode,
     parameters: Vec<Option<String>>,
     not_executed: Option<String>,
@@ -140,6 +145,8 @@ struct JsonBlocks {
 #[derive(Serialize, JsonSchema)]
 struct JsonFinding {
     id: String,
+    /// The same from run to run, whatever its lines and numbers are: what `pgproof-accepted.json` names.
+    fingerprint: String,
     rule: String,
     severity: Severity,
     confidence: Confidence,
@@ -307,9 +314,31 @@ fn statement(index: usize, statement: &Statement) -> JsonStatement {
         outcome: statement.outcome.map(|outcome| outcome.name().to_owned()),
         culprit: statement.culprit.clone(),
         stats: statement.counted.as_ref().map(Stats::of),
-        plans: statement.plans.iter().enumerate().map(|(run, p)| plan(index, run, p)).collect(),
+        plans: plans(index, statement),
         notes: statement.notes.clone(),
     }
+}
+
+/// The plans of a statement: those that findings are about, then those that were compared.
+fn plans(index: usize, statement: &Statement) -> Vec<JsonPlan> {
+    let compared = statement.outcome.is_some();
+    let mut plans: Vec<JsonPlan> =
+        statement.plans.iter().enumerate().map(|(run, p)| plan(index, run, p)).collect();
+    if compared {
+        plans.iter_mut().for_each(|plan| plan.side = Some("head".to_owned()));
+    }
+    for pair in &statement.pairs {
+        for (side, sided) in [("base", &pair.base), ("head", &pair.head)] {
+            let Some(sided) = sided else { continue };
+            plans.push(JsonPlan {
+                side: Some(side.to_owned()),
+                access: Some(sided.marks.access.clone()),
+                shape: Some(sided.marks.shape.clone()),
+                ..plan(index, plans.len(), &sided.planned)
+            });
+        }
+    }
+    plans
 }
 
 fn plan(statement: usize, run: usize, planned: &Planned) -> JsonPlan {
@@ -317,6 +346,8 @@ fn plan(statement: usize, run: usize, planned: &Planned) -> JsonPlan {
     JsonPlan {
         id: plan_id(statement, run),
         side: None,
+        access: None,
+        shape: None,
         mode: planned.mode,
         parameters: planned.parameters.clone(),
         not_executed: planned.not_executed.clone(),
@@ -370,13 +401,16 @@ fn findings(report: &Report) -> Vec<JsonFinding> {
             answered.get_mut(answer).into_iter().for_each(|list| list.push(proposal_id(index)));
         }
     }
-    answered.into_iter().enumerate().map(|(index, proposals)| finding(report, index, proposals)).collect()
+    let fingerprints = identity::fingerprints(report, &identity::places(report));
+    let all = answered.into_iter().zip(fingerprints).enumerate();
+    all.map(|(index, (proposals, fingerprint))| finding(report, index, fingerprint, proposals)).collect()
 }
 
-fn finding(report: &Report, index: usize, proposals: Vec<String>) -> JsonFinding {
+fn finding(report: &Report, index: usize, fingerprint: String, proposals: Vec<String>) -> JsonFinding {
     let finding = &report.findings[index];
     JsonFinding {
         id: finding_id(index),
+        fingerprint,
         rule: finding.rule.to_string(),
         severity: finding.severity,
         confidence: finding.confidence,

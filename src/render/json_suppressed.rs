@@ -9,7 +9,7 @@ use crate::suppress::Status;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A finding that a `pgproof:ignore` comment took out of `findings`.
+/// A finding that a `pgproof:ignore` comment or an entry of `pgproof-accepted.json` took out of `findings`.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct JsonSuppressed {
     rule: String,
@@ -24,12 +24,14 @@ pub(super) struct JsonSuppressed {
     until: Option<String>,
 }
 
-/// A `pgproof:ignore` comment. Those whose status is not `applied` or `idle` count as a warning for `--fail-on`.
+/// A `pgproof:ignore` comment, or an entry of `pgproof-accepted.json`. Those whose status is not `applied` or `idle` count as a warning for `--fail-on`.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct JsonSuppression {
     /// As written.
     rule: String,
-    statement: String,
+    statement: Option<String>,
+    /// An entry of `pgproof-accepted.json`: the fingerprint of the finding that it accepts.
+    accepted: Option<String>,
     path: Option<String>,
     line: Option<usize>,
     reason: Option<String>,
@@ -69,8 +71,11 @@ impl JsonSuppression {
         let filled = |text: &String| (!text.is_empty()).then(|| text.clone());
         let one = |s: &crate::suppress::Suppression| JsonSuppression {
             rule: s.rule.clone(),
-            statement: statement_id(s.statement),
-            path: report.statements.get(s.statement).and_then(|s| s.origin.path.clone()),
+            statement: s.statement.map(statement_id),
+            accepted: s.accepted.clone(),
+            path: s.file.clone().or_else(|| {
+                s.statement.and_then(|at| report.statements.get(at)).and_then(|s| s.origin.path.clone())
+            }),
             line: s.line,
             reason: filled(&s.reason),
             until: s.until.clone(),

@@ -5,6 +5,7 @@
 use super::told;
 use crate::finding::{Finding, Severity};
 use crate::gate::Outcome as Fate;
+use crate::identity;
 use crate::report::Report;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -20,7 +21,7 @@ struct Case<'a> {
 
 /// The report as JUnit XML.
 pub fn render(report: &Report) -> String {
-    let places = told::places(report);
+    let places = identity::places(report);
     let answers = told::answers(report);
     let mut cases: Vec<Case> = Vec::new();
     // Each statement is a case, with or without findings.

@@ -5,6 +5,7 @@
 use super::text::{before_after, facts, outcome, reason};
 use super::{Style, diff, ranking, suppressed, told, tree};
 use crate::finding::{Finding, Location};
+use crate::identity;
 use crate::report::{Judged, Report};
 use crate::units::Millis;
 use crate::words::{brief, counted, duration};
@@ -31,7 +32,7 @@ pub fn render(report: &Report, most: usize) -> String {
     let mut out = format!("{MARKER}\n## pgproof: {}\n\n", told::total(report));
     let end = end(report);
     let room = most.saturating_sub(end.len() + POINTER);
-    let places = told::places(report);
+    let places = identity::places(report);
     let answers = told::answers(report);
     let mut shown = vec![false; report.proposals.len()];
     let mut left_out = 0;

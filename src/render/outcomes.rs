@@ -8,7 +8,7 @@ use crate::gate::Outcome;
 use crate::report::Report;
 use std::fmt::Write as _;
 
-const ALL: [Outcome; 9] = [
+const ALL: [Outcome; 11] = [
     Outcome::Broken,
     Outcome::Regressed,
     Outcome::Worse,
@@ -16,7 +16,9 @@ const ALL: [Outcome; 9] = [
     Outcome::Changed,
     Outcome::Better,
     Outcome::Tie,
+    Outcome::New,
     Outcome::Unchanged,
+    Outcome::Planned,
     Outcome::Unplanned,
 ];
 

@@ -5,6 +5,7 @@
 
 use super::told;
 use crate::finding::{Location, Severity};
+use crate::identity;
 use crate::report::Report;
 use crate::rules;
 use serde_json::{Value, json};
@@ -21,9 +22,9 @@ const MESSAGE: usize = 4_000;
 
 /// The report as SARIF.
 pub fn render(report: &Report) -> String {
-    let places = told::places(report);
+    let places = identity::places(report);
     let answers = told::answers(report);
-    let fingerprints = told::fingerprints(report, &places);
+    let fingerprints = identity::fingerprints(report, &places);
     let mut known: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in &report.findings {
         let next = known.len();

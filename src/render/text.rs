@@ -105,14 +105,17 @@ fn statement(out: &mut String, report: &Report, index: usize, statement: &Statem
                 let _ = writeln!(out, "{}", line.trim_end());
             }
             let timing = timing(planned, statement.plans.len() > 1);
-            if !timing.is_empty() {
+            // Of a query that was compared, values that nothing is said about are of no interest.
+            if !timing.is_empty() && (shown || statement.outcome.is_none()) {
                 let _ = writeln!(out, "{timing}");
             }
             if let Some(why) = &planned.not_executed {
                 let _ =
                     writeln!(out, "{}", bold(style, &format!("not executed, so these are estimates: {why}")));
             }
-            out.push('\n');
+            if shown || statement.outcome.is_none() {
+                out.push('\n');
+            }
         }
     }
     findings(out, report, Some(index), style);
@@ -197,10 +200,10 @@ fn timing(planned: &crate::report::Planned, several: bool) -> String {
         })
         .collect();
     let mode = match (planned.mode, values.is_empty()) {
-        (Mode::Generic, true) => "generic plan, no parameter values; ".to_owned(),
-        (Mode::Generic, false) => format!("generic plan with {}; ", shorten(&values.join(", "), 60)),
+        (Mode::Generic, true) => "generic plan, no parameter values".to_owned(),
+        (Mode::Generic, false) => format!("generic plan with {}", shorten(&values.join(", "), 60)),
         (Mode::Analyzed | Mode::Estimated, false) if several => {
-            format!("with {}; ", shorten(&values.join(", "), 60))
+            format!("with {}", shorten(&values.join(", "), 60))
         }
         _ => String::new(),
     };
@@ -217,7 +220,8 @@ fn timing(planned: &crate::report::Planned, several: bool) -> String {
     .into_iter()
     .flatten()
     .collect();
-    format!("{mode}{}", parts.join(", "))
+    let parts = Some(parts.join(", ")).filter(|parts| !parts.is_empty());
+    Some(mode).filter(|mode| !mode.is_empty()).into_iter().chain(parts).collect::<Vec<_>>().join("; ")
 }
 
 /// `answered`: a proposal below says what to do.

@@ -5,7 +5,6 @@
 use crate::finding::{Finding, Location, Severity};
 use crate::report::Report;
 use crate::words::counted;
-use std::collections::HashMap;
 
 /// The findings, loudest first; among equals the report's order stays. Numbers are those of the report.
 pub(super) fn loudest(report: &Report) -> Vec<(usize, &Finding)> {
@@ -46,18 +45,6 @@ fn ended(sentence: &str) -> String {
     format!("{sentence}{stop}")
 }
 
-/// The places of all findings. A finding's own lines are cheap; a statement's are counted once.
-pub(super) fn places(report: &Report) -> Vec<Option<Location>> {
-    let mut of_statements: HashMap<usize, Option<Location>> = HashMap::new();
-    let place = |finding: &Finding| match (&finding.location, finding.at.statement) {
-        (None, Some(statement)) => {
-            of_statements.entry(statement).or_insert_with(|| report.location(finding)).clone()
-        }
-        _ => report.location(finding),
-    };
-    report.findings.iter().map(place).collect()
-}
-
 /// How many findings there are, in words: `2 errors, 1 warning`, or `no findings`.
 pub(super) fn total(report: &Report) -> String {
     let summary = report.summary();
@@ -80,34 +67,6 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     let room = most.saturating_sub('…'.len_utf8());
     let kept = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= room).last();
     format!("{}…", &text[..kept.unwrap_or(0)])
-}
-
-/// What a finding is known by from one run to the next: its rule, what it is about, its file, and which of several alike
-/// it is; not its line, and none of its words, whose units and plurals follow the statistics.
-pub(super) fn fingerprints(report: &Report, places: &[Option<Location>]) -> Vec<String> {
-    let mut seen: HashMap<u64, usize> = HashMap::new();
-    let one = |(finding, place): (&Finding, &Option<Location>)| {
-        let statement =
-            finding.at.statement.and_then(|at| report.statements.get(at)).map_or(0, |s| s.fingerprint);
-        let parts = [
-            &*finding.rule,
-            finding.relation.as_deref().unwrap_or(""),
-            finding.index.as_deref().unwrap_or(""),
-            place.as_ref().map_or("", |place| place.path.as_str()),
-            &crate::sql::hex(statement),
-        ];
-        let hash = fnv(&parts.join("\u{1f}"));
-        let often = seen.entry(hash).or_insert(0);
-        *often += 1;
-        crate::sql::hex(if *often == 1 { hash } else { fnv(&format!("{hash} {often}")) })
-    };
-    report.findings.iter().zip(places).map(one).collect()
-}
-
-/// FNV-1a, 64 bits.
-fn fnv(text: &str) -> u64 {
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// Text as XML and HTML take it: marks escaped, characters that neither may hold replaced.

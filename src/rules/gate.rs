@@ -5,7 +5,7 @@
 use super::{Check, Config, RULES, Spec, Threshold, Tuning};
 use crate::context::GateContext;
 use crate::finding::{Confidence, Evidence, Finding, Place, Severity};
-use crate::gate::Thresholds;
+use crate::gate::{Often, Query, Thresholds};
 
 /// Where regressions begin.
 pub(super) const RATIOS: [Threshold; 4] = [
@@ -73,6 +73,11 @@ pub(super) fn finding(ctx: &GateContext, spec: &Spec, query: usize) -> Finding {
         evidence.push(Evidence::data("cost before", before, ""));
         evidence.push(Evidence::data("cost after", after, ""));
     }
+    if let Some(valued) = judged.valued.and_then(|at| ctx.compared.queries[query].valued.get(at)) {
+        for (at, value) in valued.parameters.iter().enumerate() {
+            evidence.push(Evidence::text(&format!("${}", at + 1), value.as_deref().unwrap_or("NULL")));
+        }
+    }
     evidence.extend(judged.lost.iter().map(|path| Evidence::text("before", path)));
     evidence.extend(judged.gained.iter().map(|path| Evidence::text("after", path)));
     let asked = &ctx.compared.queries[query];
@@ -98,9 +103,18 @@ pub(super) fn finding(ctx: &GateContext, spec: &Spec, query: usize) -> Finding {
     }
 }
 
-/// What people call a query.
+/// What people call a query, and for which values it is told.
 pub(super) fn name(ctx: &GateContext, query: usize) -> String {
     let asked = &ctx.compared.queries[query];
+    let valued = ctx.judged[query].valued.and_then(|at| asked.valued.get(at));
+    match valued.map(|valued| valued.often) {
+        None => plain(asked),
+        Some(Often::Median) => format!("{} with a value of the middle", plain(asked)),
+        Some(often) => format!("{} with a {} value", plain(asked), often.name()),
+    }
+}
+
+fn plain(asked: &Query) -> String {
     match (&asked.name, asked.places.first()) {
         (Some(name), _) => name.clone(),
         (None, Some(place)) => format!("the query of {}:{}", place.path, place.line),

@@ -35,7 +35,7 @@ fn check(ctx: &GateContext, tuning: &Tuning) -> Vec<Finding> {
         true => Severity::Error,
         false => Severity::Info,
     };
-    finding.what = format!("{} of {all} could not be planned on either side", counted(unplanned.len() as f64, "query").replace("querys", "queries"));
+    finding.what = format!("{} of {all} could not be planned on either side", counted(unplanned.len() as f64, "query"));
     finding.why = format!("{} of the queries were compared; of the others nothing is known", percent(covered));
     finding.help = "mend the query, or leave out what is none".to_owned();
     let told = unplanned.iter().take(5);

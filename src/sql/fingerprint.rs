@@ -8,13 +8,18 @@ use super::token::{TokenKind, tokenize};
 /// 64 bits of FNV-1a over the normalised tokens: words in lower case, constants and parameters as `?`,
 /// lists of constants as one.
 pub fn fingerprint(sql: &str) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for part in normalise(sql) {
-        for byte in part.bytes().chain([0]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-    hash
+    fnv(normalise(sql).iter().flat_map(|part| part.bytes().chain([0])))
+}
+
+/// 64 bits of FNV-1a over a text as it is.
+pub fn digest(text: &str) -> u64 {
+    fnv(text.bytes())
+}
+
+fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// The fingerprint as the 16 hexadecimal digits that reports show.

@@ -19,7 +19,7 @@ pub mod volatility;
 
 pub use comment::{Comment, comments};
 pub use explainable::explainable;
-pub use fingerprint::{fingerprint, hex};
+pub use fingerprint::{digest, fingerprint, hex};
 pub use parsed::Parsed;
 pub use stars::{reads_one_name, starred_tables};
 pub use statement::{Kind, Piece, Statement, read, split};

@@ -2,7 +2,7 @@
 //!
 //! Refuses to execute one: twins hold no rows.
 
-use super::{HEAD, Sides};
+use super::{HEAD, Sides, valued};
 use crate::analyse::analyse;
 use crate::app::input::Source;
 use crate::app::progress::Progress;
@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::finding::Location;
 use crate::gate::culprit::{Search, Step};
 use crate::gate::outcome::sides;
-use crate::gate::{self, Compared, Names, Outcome, Side, Thresholds, judge};
+use crate::gate::{self, Compared, Judgement, Names, Outcome, Side, Thresholds, Valued, judge};
 use crate::migrate::Migration;
 use crate::migrate::traced::Traced;
 use crate::pack::Pack;
@@ -108,13 +108,35 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
         .iter()
         .map(|query| {
             let text = sql::explainable(&query.text);
-            Asked { parameters: sql::read(&text).parameters, sql: text }
+            let parameters = sql::read(&text).parameters;
+            Asked::generic(text, parameters)
         })
         .collect();
+    on.progress.step("making the twins");
+    let began = Instant::now();
+    let (base_server, base_names) = on.twin(SCHEMA, &format!("{TWIN}_base"), capture).await?;
+    let (server, head_names) = on.twin(HEAD, &format!("{TWIN}_head"), capture).await?;
+    on.times.push(("making both twins", began.elapsed()));
     on.progress.step("planning the queries");
     let began = Instant::now();
-    let (base, base_names, _) = on.planned(SCHEMA, &format!("{TWIN}_base"), &asked, capture).await?;
-    let (head, head_names, server) = on.planned(HEAD, &format!("{TWIN}_head"), &asked, capture).await?;
+    let major = on.ground.major();
+    let base_session = base_server.session("plan").await?;
+    let base = plan_sides(&base_session, &asked, major).await?;
+    let valued = match on.pack {
+        Some(_) => valued::values(&base_session, &asked, &base).await?,
+        None => Vec::new(),
+    };
+    let with: Vec<Asked> = valued.iter().map(|v| asked[v.query].with(&v.parameters)).collect();
+    let base_with = plan_sides(&base_session, &with, major).await?;
+    drop(base_session);
+    drop(base_server);
+    let (head, head_with) = {
+        let session = server.session("plan").await?;
+        let all: Vec<Asked> = asked.iter().chain(&with).cloned().collect();
+        let mut all = plan_sides(&session, &all, major).await?;
+        let with = all.split_off(asked.len());
+        (all, with)
+    };
     on.times.push(("planning the queries on both sides", began.elapsed()));
     let mut compared = Compared {
         queries: queries
@@ -126,6 +148,7 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
                 places: query.places,
                 base,
                 head,
+                valued: Vec::new(),
                 culprit: None,
                 observed: None,
             })
@@ -134,19 +157,24 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
         head: head_names,
         packed: on.pack.is_some(),
     };
+    for (valued, (base, head)) in valued.into_iter().zip(base_with.into_iter().zip(head_with)) {
+        let valued::Values { query, often, parameters } = valued;
+        compared.queries[query].valued.push(Valued { often, parameters, base, head });
+    }
     let thresholds = rules::thresholds(on.config);
-    let outcomes: Vec<Outcome> = compared
+    let judged: Vec<Judgement> = compared
         .queries
         .iter()
-        .map(|query| judge(query, &compared.base, &compared.head, &thresholds).outcome)
+        .map(|query| judge(query, &compared.base, &compared.head, &thresholds))
         .collect();
+    let outcomes: Vec<Outcome> = judged.iter().map(|judged| judged.outcome).collect();
     let packed = compared.packed;
     let bad = move |outcome: Outcome| {
         outcome == Outcome::Broken || (packed && matches!(outcome, Outcome::Regressed | Outcome::Worse))
     };
     let changed: Vec<usize> = (0..outcomes.len()).filter(|&query| bad(outcomes[query])).collect();
     let traced = capture.trace.as_ref().map_or(&[][..], |trace| &trace.traced);
-    on.culprits(&mut compared, &changed, &asked, traced, &thresholds).await?;
+    on.culprits(&mut compared, &changed, (&asked, &judged), traced, &thresholds).await?;
     if packed {
         let look = |outcome| matches!(outcome, Outcome::Regressed | Outcome::Worse | Outcome::NewUnindexed);
         let worth: Vec<usize> = (0..outcomes.len()).filter(|&query| look(outcomes[query])).collect();
@@ -157,14 +185,8 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
 }
 
 impl Comparison<'_> {
-    /// The plans on a twin of a database, or on the database itself where there is no pack.
-    async fn planned(
-        &self,
-        from: &str,
-        to: &str,
-        asked: &[Asked],
-        capture: &mut Capture,
-    ) -> Result<(Vec<Side>, Names, Server)> {
+    /// A twin of a database, or a copy of it where there is no pack, and what the names in its plans stand for.
+    async fn twin(&self, from: &str, to: &str, capture: &mut Capture) -> Result<(Server, Names)> {
         let server = match (self.pack, self.places) {
             (Some(pack), Some(places)) => {
                 let (server, gaps) = self.ground.twin(from, to, pack, places).await?;
@@ -177,11 +199,8 @@ impl Comparison<'_> {
                 self.ground.connect(to).await?
             }
         };
-        let session = server.session("plan").await?;
-        let planned = plan_sides(&session, asked, self.ground.major()).await?;
-        let names = names(&database::layout(&session).await?);
-        drop(session);
-        Ok((planned, names, server))
+        let names = names(&database::layout(&server.session("plan").await?).await?);
+        Ok((server, names))
     }
 
     /// Finds the statement that changed each of the queries.
@@ -189,7 +208,7 @@ impl Comparison<'_> {
         &self,
         compared: &mut Compared,
         changed: &[usize],
-        asked: &[Asked],
+        (asked, judged): (&[Asked], &[Judgement]),
         traced: &[Traced],
         thresholds: &Thresholds,
     ) -> Result<()> {
@@ -220,14 +239,25 @@ impl Comparison<'_> {
                         let session = server.session("prefix").await?;
                         trace::apply_prefix(&session, &self.sides.new, prefix).await?;
                     }
-                    let some: Vec<Asked> = queries.iter().map(|&query| asked[query].clone()).collect();
-                    let to = format!("{TWIN}_prefix");
-                    let (planned, names, _) = self.planned(database, &to, &some, &mut scratch).await?;
+                    // With the values that it fares worst with.
+                    let valued = |query: usize| {
+                        judged[query].valued.and_then(|at| compared.queries[query].valued.get(at))
+                    };
+                    let one = |&query: &usize| {
+                        valued(query)
+                            .map_or_else(|| asked[query].clone(), |v| asked[query].with(&v.parameters))
+                    };
+                    let some: Vec<Asked> = queries.iter().map(one).collect();
+                    let (server, names) =
+                        self.twin(database, &format!("{TWIN}_prefix"), &mut scratch).await?;
+                    let planned =
+                        plan_sides(&server.session("plan").await?, &some, self.ground.major()).await?;
+                    drop(server);
                     let answers: BTreeMap<usize, bool> = queries
                         .iter()
                         .zip(&planned)
                         .map(|(&query, side)| {
-                            let base = &compared.queries[query].base;
+                            let base = valued(query).map_or(&compared.queries[query].base, |v| &v.base);
                             let judged = sides(base, side, (&compared.base, &names), thresholds);
                             let other = matches!(
                                 judged.outcome,

@@ -1,0 +1,413 @@
+//! `pgproof-accepted.json`: findings that somebody looked at and lives with, each with a reason and, where it ends, a day.
+//!
+//! Refuses to hold what changes from run to run: no line, cost, row count or time, so that a diff of the file is a
+//! decision of somebody's. An entry that meets nothing is told, never skipped.
+
+use crate::error::{Error, Excerpt, Kind, Result};
+use crate::finding::{Finding, Severity};
+use crate::identity::{fingerprints, places};
+use crate::report::{Report, Suppressed};
+use crate::rules::Config;
+use crate::suppress::{Status, Suppression, is_day};
+use crate::words::brief;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The format number that this version reads and writes.
+pub const FORMAT: u32 = 1;
+/// What the file is called where no flag names another.
+pub const NAME: &str = "pgproof-accepted.json";
+/// Characters of a statement that stand for it.
+const OBJECT: usize = 60;
+
+/// One accepted finding, in the order of a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    pub rule: String,
+    /// What the finding is about, for who reads the file: the fingerprint alone decides.
+    pub object: String,
+    /// Fingerprint of the finding.
+    pub finding: String,
+    /// Fingerprint of the access paths before, where a plan changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// And after: where the plan becomes yet another one, nobody has accepted that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    pub reason: String,
+    /// The last day on which it is in force, `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// The entries of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// As messages name the file.
+    pub path: String,
+    pub entries: Vec<Entry>,
+    /// The line of each entry, counted from 1.
+    lines: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: u32,
+    accepted: Vec<Entry>,
+}
+
+/// Reads a file called `path`.
+///
+/// # Errors
+/// [`Kind::Config`] with the place: no JSON, an unknown key, a newer format, a day that is none.
+pub fn read(text: &str, path: &str) -> Result<Accepted> {
+    let doing = || format!("read the accepted findings in {path}");
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: u32,
+    }
+    if let Ok(Versioned { format }) = serde_json::from_str(text)
+        && format != FORMAT
+    {
+        return Err(Error::new(Kind::Config, doing())
+            .because(format!("it is of format {format}, and this version of pgproof reads {FORMAT}"))
+            .help("use the version of pgproof that wrote it, or write it anew with --accept"));
+    }
+    let file: File = serde_json::from_str(text).map_err(|e| {
+        Error::new(Kind::Config, doing())
+            .because(format!("line {}, column {}: {}", e.line(), e.column(), without_place(&e)))
+            .help("mend the entry, or take it out and accept the finding again with --accept")
+    })?;
+    debug_assert_eq!(file.format, FORMAT);
+    let accepted =
+        Accepted { path: path.to_owned(), lines: lines(text, &file.accepted), entries: file.accepted };
+    let bad = accepted.entries.iter().zip(&accepted.lines).find_map(|(entry, line)| {
+        let until = entry.until.as_ref().filter(|until| !is_day(until))?;
+        Some((*line, until.clone()))
+    });
+    match bad {
+        None => Ok(accepted),
+        Some((line, until)) => {
+            let whole = text.lines().nth(line - 1).unwrap_or_default();
+            let error = Error::new(Kind::Config, doing())
+                .because(format!("line {line}: `{until}` is no day of the calendar"))
+                .help("write YYYY-MM-DD");
+            Err(match whole.find(until.as_str()) {
+                None => error,
+                Some(start) => error.at(Excerpt {
+                    origin: path.to_owned(),
+                    first_line: line,
+                    text: whole.to_owned(),
+                    start,
+                    end: start + until.len(),
+                    label: "no day".to_owned(),
+                }),
+            })
+        }
+    }
+}
+
+/// serde_json's message without its own place behind it.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+/// The line of each entry: that of its fingerprint, in order.
+fn lines(text: &str, entries: &[Entry]) -> Vec<usize> {
+    let (mut at, mut line) = (0, 1);
+    let mut found = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if let Some(next) = text[at..].find(&format!("\"{}\"", entry.finding)) {
+            line += text[at..at + next].matches('\n').count();
+            at += next;
+        }
+        found.push(line);
+    }
+    found
+}
+
+/// The file as text: sorted, one entry to a line.
+pub fn write(entries: &[Entry]) -> String {
+    let sorted: BTreeSet<&Entry> = entries.iter().collect();
+    let lines: Vec<String> = sorted
+        .into_iter()
+        .map(|entry| format!("    {}", serde_json::to_string(entry).unwrap_or_default()))
+        .collect();
+    match lines.is_empty() {
+        true => format!("{{\n  \"format\": {FORMAT},\n  \"accepted\": []\n}}\n"),
+        false => format!("{{\n  \"format\": {FORMAT},\n  \"accepted\": [\n{}\n  ]\n}}\n", lines.join(",\n")),
+    }
+}
+
+/// A finding as an entry would name it.
+struct Named {
+    object: String,
+    fingerprint: String,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+fn named(report: &Report) -> Vec<Named> {
+    let places = places(report);
+    let fingerprints = fingerprints(report, &places);
+    let one = |((finding, place), fingerprint): ((&Finding, &Option<crate::finding::Location>), String)| {
+        let statement = finding.at.statement.and_then(|at| report.statements.get(at));
+        let compared = statement.filter(|s| s.outcome.is_some());
+        let pair = compared.filter(|_| finding.at.run.is_none()).and_then(|s| s.pairs.first());
+        let mark = |side: &Option<crate::report::Sided>| side.as_ref().map(|s| s.marks.access.clone());
+        let object = compared
+            .map(|s| s.title.clone().unwrap_or_else(|| brief(&s.text, OBJECT)))
+            .or_else(|| finding.relation.clone())
+            .or_else(|| finding.index.clone())
+            .or_else(|| place.as_ref().map(|place| place.path.clone()))
+            .unwrap_or_default();
+        Named {
+            object,
+            fingerprint,
+            from: pair.and_then(|pair| mark(&pair.base)),
+            to: pair.and_then(|pair| mark(&pair.head)),
+        }
+    };
+    report.findings.iter().zip(&places).zip(fingerprints).map(one).collect()
+}
+
+/// Entries for the findings of a report that are at least that severe.
+pub fn entries(report: &Report, least: Severity, reason: &str, until: Option<&str>) -> Vec<Entry> {
+    let all = report.findings.iter().zip(named(report));
+    all.filter(|(finding, _)| finding.severity >= least)
+        .map(|(finding, named)| Entry {
+            rule: finding.rule.to_string(),
+            object: named.object,
+            finding: named.fingerprint,
+            from: named.from,
+            to: named.to,
+            reason: reason.to_owned(),
+            until: until.map(str::to_owned),
+        })
+        .collect()
+}
+
+impl Accepted {
+    /// Those of a file that is not there yet.
+    pub fn none(path: String) -> Accepted {
+        Accepted { path, ..Accepted::default() }
+    }
+
+    /// An entry for each of `more`, in place of one for the same finding.
+    pub fn add(&mut self, more: Vec<Entry>) {
+        let new: BTreeSet<&str> = more.iter().map(|entry| entry.finding.as_str()).collect();
+        self.entries.retain(|entry| !new.contains(entry.finding.as_str()));
+        self.entries.extend(more);
+    }
+
+    /// Leaves those out that [`hold`] said somebody has to mend, but those without a reason: they do meet a finding.
+    pub fn prune(&mut self, report: &Report) -> usize {
+        let before = self.entries.len();
+        let troubled: BTreeSet<&str> = report
+            .suppressions
+            .iter()
+            .filter(|s| s.troubled() && s.status != Status::NoReason)
+            .filter_map(|s| s.accepted.as_deref())
+            .collect();
+        self.entries.retain(|entry| !troubled.contains(entry.finding.as_str()));
+        before - self.entries.len()
+    }
+}
+
+/// Whether [`hold`] met the finding and took it out.
+pub fn applied(report: &Report, finding: &str) -> bool {
+    let ours = |s: &&Suppression| s.accepted.as_deref() == Some(finding);
+    report.suppressions.iter().filter(ours).any(|s| s.status == Status::Applied)
+}
+
+/// Takes the accepted findings out of the report, and says of each entry what became of it. The proposals that answer
+/// nothing else go with them.
+pub fn hold(report: &mut Report, accepted: &Accepted, config: &Config) {
+    let named = named(report);
+    let of: BTreeMap<&str, usize> =
+        named.iter().enumerate().map(|(number, named)| (named.fingerprint.as_str(), number)).collect();
+    let compared = report.statements.iter().any(|s| s.outcome.is_some());
+    let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut written: BTreeSet<&str> = BTreeSet::new();
+    for (at, entry) in accepted.entries.iter().enumerate() {
+        let met = of.get(entry.finding.as_str()).copied();
+        let (status, why, help) = match met {
+            _ if !written.insert(entry.finding.as_str()) => {
+                trouble(Status::Unused, "another entry says the same", "take one of them out")
+            }
+            _ => judge(entry, met.map(|number| &named[number]), config, compared),
+        };
+        if let (Status::Applied, Some(number)) = (status, met) {
+            taken.insert(number, report.suppressions.len());
+        }
+        report.suppressions.push(Suppression {
+            statement: met.and_then(|number| report.findings[number].at.statement),
+            line: accepted.lines.get(at).copied(),
+            rule: entry.rule.clone(),
+            reason: entry.reason.clone(),
+            until: entry.until.clone(),
+            accepted: Some(entry.finding.clone()),
+            file: Some(accepted.path.clone()),
+            status,
+            why,
+            help,
+        });
+    }
+    take(report, &taken);
+}
+
+type Said = (Status, String, String);
+
+fn trouble(status: Status, why: impl Into<String>, help: impl Into<String>) -> Said {
+    (status, why.into(), help.into())
+}
+
+fn judge(entry: &Entry, met: Option<&Named>, config: &Config, compared: bool) -> Said {
+    let object = &entry.object;
+    if !config.knows(&entry.rule) {
+        let help = format!("did you mean `{}`? `pgproof rule` lists them", config.nearest(&entry.rule));
+        return trouble(Status::UnknownRule, "there is no rule of that name", help);
+    }
+    if entry.reason.trim().is_empty() {
+        let help = "say why: who reads it next has to know whether it still holds";
+        return trouble(Status::NoReason, "it gives no reason", help);
+    }
+    // Days as YYYY-MM-DD sort as they follow each other.
+    if let Some(until) = &entry.until
+        && config.today.as_ref().is_some_and(|today| until < today)
+    {
+        let help = "mend what it accepts, or accept it anew with a later day";
+        return trouble(Status::Expired, format!("its last day was {until}"), help);
+    }
+    match met {
+        Some(named) if entry.to.is_some() && (entry.from != named.from || entry.to != named.to) => {
+            let plan = |mark: &Option<String>| mark.clone().unwrap_or_else(|| "none".to_owned());
+            let why = format!(
+                "{object}: it accepts the plan {} in place of {}, and it is {} in place of {} now",
+                plan(&entry.to),
+                plan(&entry.from),
+                plan(&named.to),
+                plan(&named.from)
+            );
+            trouble(Status::Unused, why, "look at the finding again: accept it anew, or mend it")
+        }
+        Some(_) => trouble(Status::Applied, "", ""),
+        None if !config.runs(&entry.rule) => trouble(Status::Idle, format!("{object}: its rule is off"), ""),
+        None if entry.to.is_some() && !compared => {
+            trouble(Status::Idle, format!("{object}: no queries were compared"), "")
+        }
+        None => trouble(
+            Status::Unused,
+            format!("{object}: nothing meets it any more"),
+            "--prune-accepted takes it out",
+        ),
+    }
+}
+
+/// Moves findings, by their numbers, to the suppressed ones.
+fn take(report: &mut Report, taken: &BTreeMap<usize, usize>) {
+    let mut place = vec![None; report.findings.len()];
+    let mut left = Vec::new();
+    for (number, finding) in std::mem::take(&mut report.findings).into_iter().enumerate() {
+        match taken.get(&number) {
+            Some(&by) => report.suppressed.push(Suppressed { finding, by }),
+            None => {
+                place[number] = Some(left.len());
+                left.push(finding);
+            }
+        }
+    }
+    report.findings = left;
+    for judged in &mut report.proposals {
+        judged.proposal.answers = judged
+            .proposal
+            .answers
+            .iter()
+            .filter_map(|&answer| place.get(answer).copied().flatten())
+            .collect();
+    }
+    report.proposals.retain(|judged| !judged.proposal.answers.is_empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(finding: &str, until: Option<&str>) -> Entry {
+        Entry {
+            rule: "blocking-rewrite".to_owned(),
+            object: "public.orders".to_owned(),
+            finding: finding.to_owned(),
+            from: None,
+            to: None,
+            reason: "at \"night\"".to_owned(),
+            until: until.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_file_is_sorted_with_one_entry_to_a_line_and_read_back() {
+        let text = write(&[entry("b", None), entry("a", Some("2027-01-31")), entry("a", Some("2027-01-31"))]);
+        assert_eq!(text.lines().count(), 7, "{text}");
+        let accepted = read(&text, "f.json").expect("what was written");
+        assert_eq!(accepted.entries, [entry("a", Some("2027-01-31")), entry("b", None)]);
+        assert_eq!(accepted.lines, [4, 5]);
+        assert_eq!(write(&accepted.entries), text);
+        assert_eq!(read(&write(&[]), "f.json").expect("an empty one").entries, []);
+    }
+
+    #[test]
+    fn damage_is_told_with_its_place() {
+        let whole = write(&[entry("a", Some("2027-01-31"))]);
+        for (from, to, words) in [
+            ("\"format\": 1", "\"format\": 2", "format 2"),
+            ("\"reason\"", "\"raeson\"", "line 4, column"),
+            ("2027-01-31", "2027-02-31", "`2027-02-31` is no day"),
+            ("  ]", "", "line"),
+            ("\"rule\":\"blocking-rewrite\",", "", "missing field `rule`"),
+        ] {
+            let damaged = whole.replacen(from, to, 1);
+            assert_ne!(damaged, whole);
+            let error = read(&damaged, "f.json").expect_err(from);
+            let told = format!("{error} {:?}", error.causes());
+            assert!(told.contains(words) && told.contains("f.json"), "{from}: {told}");
+        }
+        for at in 0..whole.len() {
+            let _ = read(&whole[..at], "f.json");
+        }
+    }
+
+    #[test]
+    fn an_entry_says_what_became_of_it() {
+        let config = Config { today: Some("2026-11-26".to_owned()), ..Config::default() };
+        let named = Named {
+            object: String::new(),
+            fingerprint: "a".to_owned(),
+            from: Some("a1:1".to_owned()),
+            to: Some("a1:2".to_owned()),
+        };
+        let planned = |to: &str| Entry {
+            from: Some("a1:1".to_owned()),
+            to: Some(to.to_owned()),
+            ..entry("a", Some("2026-11-26"))
+        };
+        let status = |entry: &Entry, met| judge(entry, met, &config, true).0;
+        assert_eq!(status(&entry("a", None), Some(&named)), Status::Applied);
+        assert_eq!(status(&planned("a1:2"), Some(&named)), Status::Applied);
+        assert_eq!(status(&planned("a1:3"), Some(&named)), Status::Unused);
+        assert_eq!(status(&planned("a1:3"), None), Status::Unused);
+        assert_eq!(judge(&planned("a1:2"), None, &config, false).0, Status::Idle);
+        assert_eq!(status(&entry("a", Some("2026-11-25")), Some(&named)), Status::Expired);
+        assert_eq!(
+            status(&Entry { reason: " ".to_owned(), ..entry("a", None) }, Some(&named)),
+            Status::NoReason
+        );
+        let unknown = Entry { rule: "blocking-rewrit".to_owned(), ..entry("a", None) };
+        assert_eq!(status(&unknown, Some(&named)), Status::UnknownRule);
+        let off = Config { severity: [("blocking-rewrite".to_owned(), None)].into(), ..config.clone() };
+        assert_eq!(judge(&entry("a", None), None, &off, true).0, Status::Idle);
+    }
+}

@@ -1,0 +1,51 @@
+//! What a finding is known by from one run to the next, and where it stands.
+//!
+//! Refuses to use lines and words: lines move, and units and plurals follow the statistics.
+
+use crate::finding::{Finding, Location};
+use crate::report::Report;
+use crate::sql::{digest, hex};
+use std::collections::HashMap;
+
+/// The places of all findings. A finding's own lines are cheap; a statement's are counted once.
+pub fn places(report: &Report) -> Vec<Option<Location>> {
+    let mut of_statements: HashMap<usize, Option<Location>> = HashMap::new();
+    let place = |finding: &Finding| match (&finding.location, finding.at.statement) {
+        (None, Some(statement)) => {
+            of_statements.entry(statement).or_insert_with(|| report.location(finding)).clone()
+        }
+        _ => report.location(finding),
+    };
+    report.findings.iter().map(place).collect()
+}
+
+/// The fingerprint of each finding, 16 hexadecimal digits: its rule, what it is about, its file, and which of several
+/// alike it is, in the order in which they are written there.
+pub fn fingerprints(report: &Report, places: &[Option<Location>]) -> Vec<String> {
+    let mut alike: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (number, (finding, place)) in report.findings.iter().zip(places).enumerate() {
+        let statement =
+            finding.at.statement.and_then(|at| report.statements.get(at)).map_or(0, |s| s.fingerprint);
+        let parts = [
+            &*finding.rule,
+            finding.relation.as_deref().unwrap_or(""),
+            finding.index.as_deref().unwrap_or(""),
+            place.as_ref().map_or("", |place| place.path.as_str()),
+            &hex(statement),
+        ];
+        alike.entry(digest(&parts.join("\u{1f}"))).or_default().push(number);
+    }
+    let mut fingerprints = vec![String::new(); report.findings.len()];
+    for (first, mut numbers) in alike {
+        // Reports are ordered by severity and savings, which change; a file's lines keep their order.
+        numbers.sort_by_key(|&number| {
+            let at = &report.findings[number].at;
+            (places[number].as_ref().map(|place| place.line), at.run, at.node, number)
+        });
+        for (often, number) in numbers.into_iter().enumerate() {
+            let own = if often == 0 { first } else { digest(&format!("{first} {}", often + 1)) };
+            fingerprints[number] = hex(own);
+        }
+    }
+    fingerprints
+}
