@@ -9,6 +9,7 @@ mod migrations;
 mod workload;
 
 pub use database::{InQuestion, in_question};
+pub use gate::budget_of;
 
 use crate::capture::{Capture, Comment, Gap, Mode, Origin, Run};
 use crate::catalog::RelationKind;

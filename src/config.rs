@@ -4,12 +4,15 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::finding::Severity;
-use crate::rules::{Config, Override, pattern};
+use crate::gate::Budget;
+use crate::rules::{Budgeted, Config, Override, pattern};
 use crate::strict::{Entry, Source, Value, get};
 use std::ops::Range;
 
 /// The keys of a settings file.
-const KEYS: &[&str] = &["rules", "thresholds", "paths", "rules-from"];
+const KEYS: &[&str] = &["rules", "thresholds", "paths", "budgets", "rules-from"];
+/// The keys of a budget.
+const LIMITS: &[&str] = &["query", "match", "buffers", "cost", "rows", "index-on"];
 const SEVERITIES: &[&str] = &["off", "info", "warning", "error"];
 
 /// Adds what the text of a settings file called `path` says.
@@ -34,7 +37,46 @@ pub fn read(config: &mut Config, text: &str, path: &str) -> Result<()> {
         let settings = settings(&source, entries, config)?;
         config.overrides.push(Override { glob: glob_of(&source, glob)?, ..settings });
     }
+    let budgets = get(&entries, "budgets").map_or(Ok(&[][..]), |value| source.list(value))?;
+    for one in budgets {
+        config.budgets.push(budgeted(&source, one)?);
+    }
     Ok(())
+}
+
+/// One of `[[budgets]]`: for whom, and at least one limit.
+fn budgeted(source: &Source, value: &Value) -> Result<Budgeted> {
+    let entries = source.entries(value)?;
+    source.only(entries, LIMITS)?;
+    let glob = |key| get(entries, key).map(|value| glob_of(source, value)).transpose();
+    let limit = |key| -> Result<Option<f64>> {
+        let Some(value) = get(entries, key) else { return Ok(None) };
+        match source.number(value)? {
+            number if number >= 0.0 => Ok(Some(number)),
+            _ => Err(source.wrong(&value.span, "a limit is no less than 0")),
+        }
+    };
+    let (query, path) = (glob("query")?, glob("match")?);
+    let tables = get(entries, "index-on").map_or(Ok(&[][..]), |value| source.list(value))?;
+    let budget = Budget {
+        buffers: limit("buffers")?,
+        cost: limit("cost")?,
+        rows: limit("rows")?,
+        index_on: tables.iter().map(|table| source.text(table).map(str::to_owned)).collect::<Result<_>>()?,
+        parameters: Vec::new(),
+    };
+    if query.is_none() && path.is_none() {
+        let error = source.wrong(&value.span, "it says for which queries by neither `query` nor `match`");
+        return Err(error.help("query = \"get_*\" names queries, match = \"db/queries/**\" their files"));
+    }
+    if budget.is_empty() {
+        let error = source.wrong(&value.span, "it sets no limit");
+        return Err(error.help("buffers, cost, rows and index-on are limits"));
+    }
+    let words = [("query", &query), ("match", &path)];
+    let written: Vec<String> =
+        words.iter().filter_map(|(key, glob)| Some(format!("{key} = \"{}\"", glob.as_ref()?))).collect();
+    Ok(Budgeted { written: written.join(", "), query, path, budget })
 }
 
 /// The folders with the team's own rules that a settings file names, seen from its own folder. They are read before
@@ -174,6 +216,23 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_is_for_names_and_paths_and_a_comment_wins() {
+        let config = parse(
+            "[[budgets]]\nmatch = 'db/**'\ncost = 100\nrows = 9\n[[budgets]]\nquery = 'get_*'\ncost = 10\n\
+             index-on = ['orders']\n[[budgets]]\nquery = 'nobody'\ncost = 1\n",
+        )
+        .expect("settings");
+        let mut used = std::collections::BTreeSet::new();
+        let mut budget = |own, name, path: &str| config.budget(own, name, &[path], &mut used);
+        let both = budget(None, Some("get_user"), "db/a.sql");
+        assert_eq!((both.cost, both.rows, both.index_on.len()), (Some(10.0), Some(9.0), 1));
+        let own = Budget { cost: Some(1.0), ..Budget::default() };
+        assert_eq!(budget(Some(&own), None, "db/a.sql").cost, Some(1.0));
+        assert!(budget(None, None, "elsewhere/a.sql").is_empty());
+        assert_eq!(used.into_iter().collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
     fn flags_win_over_every_path() {
         let mut config =
             parse("[[paths]]\nmatch = '**'\nrules = { estimate-drift = 'off' }").expect("settings");
@@ -197,6 +256,11 @@ mod tests {
             ("[[paths]]\nmatch = 'a/b**'", "b**", "folders"),
             ("[[paths]]\nmatch = 'a'\nrules.estimate-drif = 'off'", "estimate-drif", "estimate-drift"),
             ("[[paths]]\nmatch = 'a'\nthresholds.estimate-drift.min-err = 1", "min-err", "min-error"),
+            ("[[budgets]]\nquery = 'a'\ncosts = 1", "costs", "cost"),
+            ("[[budgets]]\nquery = 'a'\ncost = -1", "-1", ""),
+            ("[[budgets]]\nquery = 'a'\nindex-on = 'orders'", "'orders'", ""),
+            ("[[budgets]]\ncost = 1", "[[budgets]]", "match ="),
+            ("[[budgets]]\nquery = 'a'", "[[budgets]]", "buffers"),
             ("[rules", "", ""),
             ("[rules-form]\ndirs = []", "rules-form", "rules-from"),
         ] {

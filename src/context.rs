@@ -7,6 +7,7 @@ use crate::catalog::snapshot::{Moment, Snapshot, Table, TableIndex};
 use crate::catalog::{Catalog, Relation, ServerInfo};
 use crate::facts::{Facts, NodeFacts};
 use crate::finding::Place;
+use crate::gate::budget::Held;
 use crate::gate::{Compared, Judgement, Outcome};
 use crate::migrate::traced::Traced;
 use crate::migrate::{Framework, Migration, Sizes};
@@ -44,6 +45,8 @@ pub struct GateContext<'a> {
     pub compared: &'a Compared,
     /// In the order of the queries.
     pub judged: &'a [Judgement],
+    /// What became of each query's budget.
+    pub held: &'a [Held],
     /// Index of each query among the report's statements.
     pub statements: &'a [usize],
 }

@@ -2,15 +2,18 @@
 //!
 //! Refuses to look into the plans: what ails one on head is for the rules about plans.
 
-use crate::capture::{Mode, Origin, OriginKind};
+use crate::capture::{Gap, Mode, Origin, OriginKind};
 use crate::context::GateContext;
 use crate::facts::facts;
 use crate::finding::Severity;
+use crate::gate::budget::{self, Budget, Held};
 use crate::gate::{Compared, Judgement, Names, Outcome, Query, Side, judge, marks};
 use crate::plan::{Plan, read_statement};
 use crate::report::{Pair, Planned, Report, Sided, Statement};
 use crate::rules::{self, Config};
 use crate::sql;
+use crate::words::counted;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Adds what became of the queries to a report, whose statements are those of the capture.
 pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config) {
@@ -28,18 +31,20 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
             one.outcome = Outcome::Planned;
         }
     }
+    let held = budgets(report, compared, config);
     let mut statements = Vec::with_capacity(judged.len());
-    for (query, one) in compared.queries.iter().zip(&judged) {
+    for ((query, one), held) in compared.queries.iter().zip(&judged).zip(&held) {
         let at = query.observed.unwrap_or_else(|| {
             report.statements.push(statement(query));
             report.statements.len() - 1
         });
-        report.statements[at].outcome = Some(one.outcome);
+        let over = !held.over.is_empty() && one.outcome > Outcome::Worse;
+        report.statements[at].outcome = Some(if over { Outcome::OverBudget } else { one.outcome });
         report.statements[at].culprit = query.culprit.clone();
         report.statements[at].pairs = pairs(query, compared);
         statements.push(at);
     }
-    let ctx = GateContext { compared, judged: &judged, statements: &statements };
+    let ctx = GateContext { compared, judged: &judged, held: &held, statements: &statements };
     report.findings.extend(rules::run_gate(&ctx, config));
     // Two runs without a change give equal reports.
     report
@@ -54,6 +59,52 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
             finding.severity = Severity::Info;
         }
     }
+}
+
+/// What became of the budgets; what of them could not be tested, and those of nobody, are gaps.
+fn budgets(report: &mut Report, compared: &Compared, config: &Config) -> Vec<Held> {
+    let mut used = BTreeSet::new();
+    let (mut untested, mut unread) = (BTreeMap::new(), Vec::new());
+    let mut hold = |query: &Query| {
+        let budget = budget_of(query, config, &mut used);
+        if budget.is_empty() {
+            return Held::default();
+        }
+        let held = budget::hold(query, &budget, &compared.head, compared.packed);
+        if let Some(why) = &held.untested {
+            *untested.entry(why.clone()).or_insert(0usize) += 1;
+        }
+        // A table of the settings may be one that some queries read.
+        let own = query.budget.as_ref().map(|own| budget::unread(query, own, &compared.head));
+        unread.extend(own.into_iter().flatten().map(|table| {
+            let place = query.places.first().map_or(String::new(), |p| format!("{}:{}: ", p.path, p.line));
+            format!("{place}the budget asks for an index on {table}, which the query does not read")
+        }));
+        held
+    };
+    let held = compared.queries.iter().map(&mut hold).collect();
+    let untested = untested
+        .into_iter()
+        .map(|(why, queries)| format!("the budgets of {}: {why}", counted(queries as f64, "query")));
+    let nobody = config
+        .budgets
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !used.contains(at))
+        .map(|(_, one)| format!("the budget of the settings with {} is about no query", one.written));
+    let gaps: Vec<String> = untested.chain(unread).chain(nobody).collect();
+    report.gaps.extend(gaps.into_iter().map(|what| Gap {
+        what,
+        sqlstate: None,
+        disables: vec!["query-over-budget".to_owned()],
+    }));
+    held
+}
+
+/// The budget of a query: its own and that of the settings.
+pub fn budget_of(query: &Query, config: &Config, used: &mut BTreeSet<usize>) -> Budget {
+    let paths: Vec<&str> = query.places.iter().map(|place| place.path.as_str()).collect();
+    config.budget(query.budget.as_ref(), query.name.as_deref(), &paths, used)
 }
 
 fn statement(query: &Query) -> Statement {

@@ -5,6 +5,7 @@
 mod accepting;
 mod files;
 mod queries;
+mod seeded;
 mod valued;
 
 use super::explain::{load, save};
@@ -51,6 +52,7 @@ pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     let sides = sides(args)?;
     let pack = args.pack.as_deref().map(twin::read_pack).transpose()?;
     let scripts = schema::scripts(&args.schema)?;
+    let seeds = schema::scripts(&args.seed)?;
     let mut gaps = Vec::new();
     let queries = queries::corpus(&args.queries, pack.as_ref(), &mut gaps)?;
     let interrupt = Interrupt::on_signals()?;
@@ -58,8 +60,14 @@ pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     progress.step("starting a throwaway server");
     let major = pack.as_ref().map(Pack::major);
     let ground = Ground::start(&args.ground, major, &interrupt).await?;
-    let asked =
-        Asked { sides: &sides, scripts: &scripts, pack: pack.as_ref(), queries, verbose: common.verbose };
+    let asked = Asked {
+        sides: &sides,
+        scripts: &scripts,
+        seeds: &seeds,
+        pack: pack.as_ref(),
+        queries,
+        verbose: common.verbose,
+    };
     let checked = check(&ground, asked, gaps, args, &config, &interrupt, &progress).await;
     let stopped = ground.stop().await;
     drop(progress);
@@ -139,6 +147,7 @@ fn left_out(missing: Missing) -> Gap {
 struct Asked<'a> {
     sides: &'a Sides,
     scripts: &'a [schema::Script],
+    seeds: &'a [schema::Script],
     pack: Option<&'a Pack>,
     queries: Vec<Query>,
     /// Tell how long its parts took.
@@ -154,7 +163,7 @@ async fn check(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Capture> {
-    let Asked { sides, scripts, pack, queries, verbose } = asked;
+    let Asked { sides, scripts, seeds, pack, queries, verbose } = asked;
     let mut capture = Capture::new(Some(server(ground, pack)));
     capture.today = config.today.clone();
     capture.gaps = gaps;
@@ -216,7 +225,8 @@ async fn check(
         });
     }
     let places = places.as_ref();
-    let mut on = queries::Comparison { ground, sides, pack, places, config, interrupt, progress, times };
+    let mut on =
+        queries::Comparison { ground, sides, pack, places, config, seeds, interrupt, progress, times };
     queries::compare(&mut on, queries, &mut capture).await?;
     times = on.times;
     if verbose {

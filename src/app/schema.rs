@@ -90,6 +90,10 @@ pub async fn load(session: &Session, scripts: &[Script]) -> Result<Vec<Gap>> {
                 Err(error) if error.code() == Some("42601") => {
                     return Err(Error::new(Kind::Sql, &doing).because(at(&error)));
                 }
+                Err(error) if sql::copies_in(piece.text) => {
+                    let help = "a schema has no rows: `pg_dump --schema-only` leaves them out";
+                    return Err(Error::new(Kind::Sql, &doing).because(at(&error)).help(help));
+                }
                 Err(error) => failed.push((at(&error), error.code().map(str::to_owned))),
             }
         }

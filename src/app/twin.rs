@@ -134,6 +134,20 @@ impl Ground {
         database::copy(&admin, from, to, self.major()).await
     }
 
+    /// Production's settings, and those, for every session on a database of ours.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn settle(&self, name: &str, pack: Option<&Pack>, settings: &[(&str, &str)]) -> Result<()> {
+        let admin = self.admin.session("twin").await?;
+        let name = self.named(name);
+        if let Some(pack) = pack {
+            // What this server does not know was told of the twin.
+            database::settings(&admin, &name, &pack.source).await?;
+        }
+        database::set(&admin, &name, settings).await
+    }
+
     async fn drop_first(&self, admin: &Session, name: &str) -> Result<()> {
         self.made.borrow_mut().push(name.to_owned());
         database::remove(admin, name).await

@@ -28,6 +28,10 @@ pub struct Check {
     /// are planned too
     #[arg(long, value_name = "PATH")]
     pub queries: Vec<PathBuf>,
+    /// Data to execute queries on that have a budget of buffers or rows: SQL, or a folder of it, that fits the schema after
+    /// the migrations
+    #[arg(long, value_name = "FILE")]
+    pub seed: Vec<PathBuf>,
     /// The findings that somebody lives with [default: pgproof-accepted.json beside pgproof.toml, or here]
     #[arg(long, value_name = "FILE", help_heading = "Accepted findings")]
     pub accepted: Option<PathBuf>,

@@ -4,16 +4,46 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::finding::Location;
+use crate::gate::budget::{self, Budget};
 use crate::sql;
 use std::collections::HashMap;
 
 /// One query, wherever it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     pub name: Option<String>,
     /// With parameters `$1`, `$2` …
     pub text: String,
     pub places: Vec<Location>,
+    /// What its author lets it cost.
+    pub budget: Option<Budget>,
+}
+
+impl Query {
+    /// A query of pg_stat_statements, which has no place in a file.
+    pub fn of_statistics(text: &str) -> Query {
+        let comments = sql::comments(text).into_iter().map(|comment| (comment.text, comment.line));
+        // A comment that cannot be read is nobody's who runs this: the file that it is in tells of it.
+        let budget = budget("pg_stat_statements", comments).ok().flatten();
+        Query { name: None, text: text.to_owned(), places: Vec::new(), budget }
+    }
+}
+
+/// The budget that one of the comments sets.
+fn budget<'a>(path: &str, comments: impl Iterator<Item = (&'a str, usize)>) -> Result<Option<Budget>> {
+    let mut found: Option<Budget> = None;
+    for (comment, line) in comments {
+        let Some(read) = budget::read(comment) else { continue };
+        let wrong = |why: String| {
+            Error::new(Kind::Input, format!("read the budget at {path}:{line}"))
+                .because(why)
+                .help(budget::FORM)
+        };
+        if found.replace(read.map_err(wrong)?).is_some() {
+            return Err(wrong("the query has another one".to_owned()));
+        }
+    }
+    Ok(found)
 }
 
 /// Something that is no query of the corpus, and why.
@@ -40,7 +70,14 @@ pub fn merged(queries: Vec<Query>) -> Vec<Query> {
     let mut merged: Vec<Query> = Vec::new();
     for query in queries {
         match known.get(&query.text) {
-            Some(&at) => merged[at].places.extend(query.places),
+            Some(&at) => {
+                let known = &mut merged[at];
+                known.places.extend(query.places);
+                known.budget = match (known.budget.take(), query.budget) {
+                    (Some(own), Some(other)) => Some(own.or(&other)),
+                    (own, other) => own.or(other),
+                };
+            }
             None => {
                 known.insert(query.text.clone(), merged.len());
                 merged.push(query);
@@ -69,7 +106,8 @@ fn sqlx(path: &str, text: &str) -> Result<Option<Query>> {
         text.lines().position(|line| line.trim_start().starts_with("\"query\"")).map_or(1, |line| line + 1);
     let place = Location { path: path.to_owned(), line: at, end_line: at };
     let text = prepared.query.trim().trim_end_matches(';').to_owned();
-    Ok(ours.then_some(Query { name: None, text, places: vec![place] }))
+    let budget = budget(path, sql::comments(&text).into_iter().map(|comment| (comment.text, at)))?;
+    Ok(ours.then_some(Query { name: None, text, places: vec![place], budget }))
 }
 
 /// A file of SQL, with or without `-- name:` above each query.
@@ -90,7 +128,8 @@ fn named(path: &str, text: &str, skipped: &mut Vec<Skipped>) -> Result<Vec<Query
             skipped.push(Skipped { at, why: "it is no query that could be planned".to_owned() });
             continue;
         }
-        queries.push(Query { name, text: read.text, places: vec![at] });
+        let budget = budget(path, piece.comments.iter().map(|comment| (comment.text, comment.line)))?;
+        queries.push(Query { name, text: read.text, places: vec![at], budget });
     }
     Ok(queries)
 }

@@ -42,7 +42,8 @@ pub fn access(plan: &Plan, names: &Names) -> Vec<String> {
     paths
 }
 
-fn qualified(node: &Node) -> Option<String> {
+/// The relation of a node, with its schema.
+pub(super) fn qualified(node: &Node) -> Option<String> {
     let relation = node.detail.relation.as_deref()?;
     Some(match &node.detail.schema {
         Some(schema) => format!("{schema}.{relation}"),

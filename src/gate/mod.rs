@@ -3,10 +3,12 @@
 //! Refuses to know an output format, and to compare costs of different statistics: both sides were planned under one
 //! pack, on one server.
 
+pub mod budget;
 pub mod culprit;
 pub mod fingerprint;
 pub mod outcome;
 
+pub use budget::{Budget, Executed};
 pub use fingerprint::{Marks, marks};
 pub use outcome::{Judgement, Outcome, Thresholds, judge};
 
@@ -38,6 +40,12 @@ pub struct Query {
     /// The plans with values in place of the parameters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub valued: Vec<Valued>,
+    /// What its author lets it cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// How it went against the seeded data, where a budget asks for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executed: Option<Executed>,
     /// The statement of a migration after which its plan was another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub culprit: Option<Location>,

@@ -15,6 +15,8 @@ pub enum Outcome {
     /// Planned on base, refused on head.
     Broken,
     Regressed,
+    /// Beyond a limit of its budget, and none of the above.
+    OverBudget,
     Worse,
     /// New on head, reads a large table as a whole.
     NewUnindexed,
@@ -37,6 +39,7 @@ impl Outcome {
         match self {
             Outcome::Broken => "broken",
             Outcome::Regressed => "regressed",
+            Outcome::OverBudget => "over-budget",
             Outcome::Worse => "worse",
             Outcome::NewUnindexed => "new-unindexed",
             Outcome::Unplanned => "unplanned",

@@ -215,6 +215,11 @@ impl Session {
     /// # Errors
     /// As [`Session::batch`].
     pub async fn rows(&self, doing: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        if crate::sql::copies_in(sql) {
+            return Err(Error::new(Kind::Sql, doing)
+                .because("COPY … FROM STDIN waits for data that only psql would send")
+                .help("write INSERT statements: `pg_dump --inserts` does"));
+        }
         let work = || {
             let sql = self.marked(sql);
             Box::pin(async move { self.connection().client.simple_query(&sql).await }) as Work<'_, _>

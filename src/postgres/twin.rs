@@ -123,6 +123,16 @@ pub async fn settings(admin: &Session, database: &str, source: &Source) -> Resul
     Ok(unknown)
 }
 
+/// Settings for every new session on a database.
+///
+/// # Errors
+/// As the server says.
+pub async fn set(admin: &Session, database: &str, settings: &[(&str, &str)]) -> Result<()> {
+    let each: Vec<String> =
+        settings.iter().map(|(name, value)| templates::set_for_database(database, name, value)).collect();
+    admin.batch("set up a database", &each.join(";\n")).await
+}
+
 /// What the database behind a session is made of.
 ///
 /// # Errors

@@ -8,9 +8,10 @@ use crate::gate::Outcome;
 use crate::report::Report;
 use std::fmt::Write as _;
 
-const ALL: [Outcome; 11] = [
+const ALL: [Outcome; 12] = [
     Outcome::Broken,
     Outcome::Regressed,
+    Outcome::OverBudget,
     Outcome::Worse,
     Outcome::NewUnindexed,
     Outcome::Changed,

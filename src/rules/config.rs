@@ -5,9 +5,10 @@
 use super::team::Team;
 use super::{RULES, Spec, find};
 use crate::finding::Severity;
+use crate::gate::Budget;
 use crate::words::distance;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub struct Config {
     pub thresholds: BTreeMap<(String, String), f64>,
     /// What holds for some paths only; a later one wins over an earlier one.
     pub overrides: Vec<Override>,
+    /// What queries may cost; a later one wins over an earlier one.
+    pub budgets: Vec<Budgeted>,
     /// Where the paths of overrides start, and where those of statements do.
     pub root: Option<Root>,
     /// The team's own rules.
@@ -36,6 +39,16 @@ pub struct Override {
     pub glob: glob::Pattern,
     pub severity: BTreeMap<String, Option<Severity>>,
     pub thresholds: BTreeMap<(String, String), f64>,
+}
+
+/// A budget of the settings: for queries of some name, or from files whose path matches.
+#[derive(Debug, Clone)]
+pub struct Budgeted {
+    /// As the settings write it.
+    pub written: String,
+    pub query: Option<glob::Pattern>,
+    pub path: Option<glob::Pattern>,
+    pub budget: Budget,
 }
 
 /// Two folders, absolute.
@@ -55,17 +68,43 @@ pub fn pattern(text: &str) -> Result<glob::Pattern, (usize, String)> {
     glob::Pattern::new(text).map_err(|e| (e.pos, format!("this is no glob: {}", e.msg)))
 }
 
+const OPTIONS: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
 impl Config {
+    /// The budget of a query: what its author wrote, else what the settings say of its name and its files. `used` gets
+    /// the places of those in [`Config::budgets`] that are about it.
+    pub fn budget(
+        &self,
+        own: Option<&Budget>,
+        name: Option<&str>,
+        paths: &[&str],
+        used: &mut BTreeSet<usize>,
+    ) -> Budget {
+        let relative: Vec<PathBuf> = paths.iter().filter_map(|path| self.relative(path)).collect();
+        let about = |one: &Budgeted| {
+            one.query.as_ref().is_none_or(|glob| name.is_some_and(|name| glob.matches(name)))
+                && one
+                    .path
+                    .as_ref()
+                    .is_none_or(|glob| relative.iter().any(|path| glob.matches_path_with(path, OPTIONS)))
+        };
+        let mut budget = own.cloned().unwrap_or_default();
+        for (at, one) in self.budgets.iter().enumerate().rev().filter(|(_, one)| about(one)) {
+            used.insert(at);
+            budget = budget.or(&one.budget);
+        }
+        budget
+    }
+
     /// What holds for a statement from `path`: all there is to know about it, without overrides.
     pub fn at(&self, path: Option<&str>) -> Cow<'_, Config> {
         let relative = path.and_then(|path| self.relative(path));
         let matching = |part: &&Override| {
-            let options = glob::MatchOptions {
-                case_sensitive: true,
-                require_literal_separator: true,
-                require_literal_leading_dot: false,
-            };
-            relative.as_ref().is_some_and(|path| part.glob.matches_path_with(path, options))
+            relative.as_ref().is_some_and(|path| part.glob.matches_path_with(path, OPTIONS))
         };
         let mut parts = self.overrides.iter().filter(matching).peekable();
         if parts.peek().is_none() {

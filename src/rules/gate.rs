@@ -5,7 +5,7 @@
 use super::{Check, Config, RULES, Spec, Threshold, Tuning};
 use crate::context::GateContext;
 use crate::finding::{Confidence, Evidence, Finding, Place, Severity};
-use crate::gate::{Often, Query, Thresholds};
+use crate::gate::{Query, Thresholds};
 
 /// Where regressions begin.
 pub(super) const RATIOS: [Threshold; 4] = [
@@ -109,7 +109,6 @@ pub(super) fn name(ctx: &GateContext, query: usize) -> String {
     let valued = ctx.judged[query].valued.and_then(|at| asked.valued.get(at));
     match valued.map(|valued| valued.often) {
         None => plain(asked),
-        Some(Often::Median) => format!("{} with a value of the middle", plain(asked)),
         Some(often) => format!("{} with a {} value", plain(asked), often.name()),
     }
 }

@@ -24,7 +24,7 @@ mod workload;
 use crate::context::{CatalogContext, GateContext, PlanContext, TraceContext, WorkloadContext};
 use crate::finding::{Confidence, Finding, Severity};
 
-pub use config::{Config, Override, Root, Tuning, pattern};
+pub use config::{Budgeted, Config, Override, Root, Tuning, pattern};
 
 macro_rules! rules {
     ($($module:ident),* $(,)?) => {
@@ -100,6 +100,7 @@ rules! {
     lock_timeout_missing,
     statement_breaks_query,
     plan_regressed,
+    query_over_budget,
     query_unindexed,
     queries_unplanned,
     transaction_ids_near_wraparound,

@@ -22,4 +22,4 @@ pub use explainable::explainable;
 pub use fingerprint::{digest, fingerprint, hex};
 pub use parsed::Parsed;
 pub use stars::{reads_one_name, starred_tables};
-pub use statement::{Kind, Piece, Statement, read, split};
+pub use statement::{Kind, Piece, Statement, copies_in, read, split};

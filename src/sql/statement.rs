@@ -17,6 +17,23 @@ pub struct Piece<'a> {
     pub comments: Vec<Comment<'a>>,
 }
 
+/// Whether some statement of the text is `COPY … FROM STDIN`: the server then waits for data in place of the next one.
+pub fn copies_in(sql: &str) -> bool {
+    let end = sql.len().saturating_sub(5);
+    // Nearly every text is done here.
+    if !(0..end + 1).any(|at| sql.as_bytes()[at..].get(..5).is_some_and(|w| w.eq_ignore_ascii_case(b"stdin")))
+    {
+        return false;
+    }
+    let (tokens, _) = tokenize(sql);
+    let statements = tokens.split(|token| token.kind == TokenKind::Semicolon);
+    let copies = |statement: &[Token]| {
+        let from = |pair: &[Token]| pair[0].is_word(sql, "from") && pair[1].is_word(sql, "stdin");
+        statement.first().is_some_and(|first| first.is_word(sql, "copy")) && statement.windows(2).any(from)
+    };
+    statements.into_iter().any(copies)
+}
+
 /// Splits at the semicolons that end statements (not those in quotes, parentheses or `BEGIN ATOMIC` bodies).
 /// Empty statements are dropped.
 ///
@@ -207,6 +224,21 @@ fn locks_rows(sql: &str, tokens: &[Token]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_that_only_psql_sends_is_seen() {
+        for (sql, does) in [
+            ("copy t from stdin", true),
+            ("select 1; -- data\n COPY s.\"t\" (a, b) FROM STDIN WITH (FORMAT csv)", true),
+            ("copy t to stdout; select 'copy t from stdin'", false),
+            ("copy t from '/tmp/stdin'", false),
+            ("select stdin from copy", false),
+            ("stdi", false),
+            ("", false),
+        ] {
+            assert_eq!(copies_in(sql), does, "{sql}");
+        }
+    }
 
     #[test]
     fn statements_are_split_where_the_server_would() {

@@ -1,6 +1,7 @@
 //! What `check` makes of queries beyond their outcome: accepted findings, values, budgets.
 
 use super::{Project, SCHEMAS, list, support};
+use crate::schemas::Schema;
 use serde_json::Value;
 
 /// What is accepted no longer fails the run; what is more than that, or gone, is told.
@@ -64,4 +65,112 @@ fn findings_are_accepted_until_they_change() {
     put("\"reason\"", "\"raeson\"");
     let (code, text) = replay(&[]);
     assert!(code == Some(2) && text.contains("pgproof-accepted.json") && text.contains("line 4"), "{text}");
+}
+
+const SKEWED: Schema = Schema {
+    name: "skewed",
+    ddl: "CREATE TABLE jobs (id bigint PRIMARY KEY, state text NOT NULL, payload text);\n\
+          CREATE INDEX jobs_state ON jobs (state);",
+    data: "INSERT INTO jobs SELECT g, CASE WHEN g % 2000 = 0 THEN 'failed' ELSE 'done' END, repeat('x', 80) \
+           FROM generate_series(1, 120000) g;",
+    queries: &["SELECT id FROM jobs WHERE state = $1 ORDER BY id LIMIT 10"],
+};
+
+/// The generic plan, for which either value is one of two, walks the primary key: who asks for the rare one needs more.
+#[test]
+fn a_plan_for_a_rare_value_is_not_hidden_by_the_generic_one() {
+    for major in support::majors() {
+        let project = Project::of(major, &SKEWED);
+        let report = project.report("SET lock_timeout = '1s';\nDROP INDEX jobs_state;\n");
+        let finding = list(&report, "findings").iter().find(|f| f["rule"] == "plan-regressed").cloned();
+        let finding = finding.unwrap_or_else(|| panic!("{major}: {}", report["findings"]));
+        assert!(finding["what"].to_string().contains("with a rare value"), "{finding}");
+        assert!(finding["evidence"].to_string().contains("failed"), "{finding}");
+        assert_eq!(finding["location"]["line"], 2, "{finding}");
+        let query =
+            list(&report, "statements").iter().find(|s| s["outcome"] == "regressed").expect("the query");
+        let sides: Vec<&str> = list(query, "plans")
+            .iter()
+            .filter_map(|plan| plan["access"].as_str().and(plan["side"].as_str()))
+            .collect();
+        assert_eq!(sides, ["base", "head", "base", "head", "base", "head"], "{major}");
+    }
+}
+
+/// Budgets of buffers are counted in executions on data of the user's, with and without a pack.
+#[test]
+fn budgets_are_held_to_seeded_data() {
+    for major in support::majors() {
+        let project = Project::of(major, &SKEWED);
+        project.write("seed.sql", SKEWED.data);
+        let queries = |budget: &str| {
+            project.write(
+                "queries.sql",
+                &format!("-- name: failed_jobs :many\n-- pgproof:budget {budget}\nSELECT id FROM jobs WHERE state = $1;\n"),
+            );
+        };
+        let drop = "SET lock_timeout = '1s';\nDROP INDEX jobs_state;\n";
+        let check = |migration: &str, more: &[&str]| {
+            let args = [&["--format", "json", "--fail-on", "never"], more].concat();
+            let output = project.check(migration, &args);
+            assert!(output.status.success(), "{major}: {}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
+        };
+        let over = |report: &Value| -> Vec<String> {
+            let ours = list(report, "findings").iter().filter(|f| f["rule"] == "query-over-budget");
+            ours.filter_map(|f| f["what"].as_str()).map(str::to_owned).collect()
+        };
+        // Sixty rows through an index, or all blocks of the table.
+        queries("buffers=200 param=failed");
+        let (without, with) =
+            (check(drop, &["--seed", "seed.sql"]), check("ANALYZE jobs;", &["--seed", "seed.sql"]));
+        assert!(over(&with).is_empty(), "{major}: {:?}", over(&with));
+        let [what] = &over(&without)[..] else { panic!("{major}: {}", without["findings"]) };
+        assert!(what.contains("failed_jobs") && what.ends_with("its budget is 200"), "{what}");
+        // Twice the same number, to the block.
+        assert_eq!(over(&check(drop, &["--seed", "seed.sql"])), over(&without), "{major}");
+        // Without data nobody can say.
+        let unseeded = check(drop, &[]);
+        assert!(over(&unseeded).is_empty() && unseeded["gaps"].to_string().contains("--seed"), "{major}");
+        // Values out of the statistics: with the common one, everything is read.
+        queries("buffers=200");
+        let [what] = &over(&check("ANALYZE jobs;", &["--seed", "seed.sql"]))[..] else { panic!("{major}") };
+        assert!(what.contains("blocks"), "{what}");
+        // Rows are counted, tables are named, and what does not fit is told.
+        queries("rows=59 param=failed");
+        assert!(over(&check("ANALYZE jobs;", &["--seed", "seed.sql"]))[0].contains("59"), "{major}");
+        queries("rows=120_000 index-on=nobody param=failed");
+        let odd = check("ANALYZE jobs;", &["--seed", "seed.sql"]);
+        assert!(
+            over(&odd).is_empty() && odd["gaps"].to_string().contains("an index on nobody"),
+            "{}",
+            odd["gaps"]
+        );
+        queries("buffers=200 param=failed param=more");
+        let odd = check("ANALYZE jobs;", &["--seed", "seed.sql"]);
+        assert!(odd["gaps"].to_string().contains("gives 2 values, and it has 1"), "{}", odd["gaps"]);
+    }
+}
+
+#[test]
+fn budgets_and_data_that_are_wrong_are_refused_with_their_place() {
+    let project = Project::of(support::majors()[0], &SKEWED);
+    let refused = |words: &[&str], more: &[&str]| {
+        let output = project.check("ANALYZE jobs;", more);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        words.iter().for_each(|word| assert!(text.contains(word), "{word}: {text}"));
+    };
+    project.write(
+        "queries.sql",
+        "SELECT 1;\n-- pgproof:budget costs=1\nSELECT id FROM jobs WHERE state = $1;\n",
+    );
+    refused(&["queries.sql:2", "no limit `costs`", "help: write pgproof:budget"], &[]);
+    project.write("queries.sql", "-- pgproof:budget buffers=1\nSELECT id FROM jobs WHERE state = $1;\n");
+    project.write("seed.sql", "INSERT INTO jobs VALUES (1, 'a', 'b');\nINSERT INTO jobs VALUES (2, NULL);\n");
+    refused(&["seed.sql:2", "not-null constraint"], &["--seed", "seed.sql"]);
+    project.write("seed.sql", "COPY jobs FROM stdin;\n1\ta\tb\n\\.\n");
+    refused(&["seed.sql:1", "--inserts"], &["--seed", "seed.sql"]);
+    project.write("pgproof.toml", "[[budgets]]\nquery = 'get_*'\ncosts = 1\n");
+    refused(&["pgproof.toml:3", "cost"], &[]);
 }

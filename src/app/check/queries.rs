@@ -2,10 +2,11 @@
 //!
 //! Refuses to execute one: twins hold no rows.
 
-use super::{HEAD, Sides, valued};
-use crate::analyse::analyse;
+use super::{HEAD, Sides, seeded, valued};
+use crate::analyse::{analyse, budget_of};
 use crate::app::input::Source;
 use crate::app::progress::Progress;
+use crate::app::schema::Script;
 use crate::app::twin::{Ground, SCHEMA, TWIN};
 use crate::app::{input, observe, prove};
 use crate::capture::{Capture, Comment, Gap, Origin, OriginKind};
@@ -13,6 +14,7 @@ use crate::cli::{Cli, Command, Explain};
 use crate::corpus::{self, Query};
 use crate::error::{Error, Kind, Result};
 use crate::finding::Location;
+use crate::gate::budget::{self, Budget};
 use crate::gate::culprit::{Search, Step};
 use crate::gate::outcome::sides;
 use crate::gate::{self, Compared, Judgement, Names, Outcome, Side, Thresholds, Valued, judge};
@@ -56,7 +58,7 @@ pub fn corpus(paths: &[PathBuf], pack: Option<&Pack>, gaps: &mut Vec<Gap>) -> Re
         }
     }
     let of_pack = pack.into_iter().flat_map(|pack| &pack.statements);
-    queries.extend(of_pack.map(|s| Query { name: None, text: s.text.clone(), places: Vec::new() }));
+    queries.extend(of_pack.map(|s| Query::of_statistics(&s.text)));
     gaps.extend(skipped.into_iter().map(|skipped| Gap {
         what: format!("{}:{}: {}", skipped.at.path, skipped.at.line, skipped.why),
         sqlstate: None,
@@ -92,6 +94,8 @@ pub struct Comparison<'a> {
     /// Where the parts of the pack are on the base.
     pub places: Option<&'a Places>,
     pub config: &'a Config,
+    /// What fills a database to execute queries on.
+    pub seeds: &'a [Script],
     pub interrupt: &'a Interrupt,
     pub progress: &'a Progress,
     /// How long its parts took, for those who ask.
@@ -149,6 +153,8 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
                 base,
                 head,
                 valued: Vec::new(),
+                budget: query.budget,
+                executed: None,
                 culprit: None,
                 observed: None,
             })
@@ -172,16 +178,38 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
     let bad = move |outcome: Outcome| {
         outcome == Outcome::Broken || (packed && matches!(outcome, Outcome::Regressed | Outcome::Worse))
     };
-    let changed: Vec<usize> = (0..outcomes.len()).filter(|&query| bad(outcomes[query])).collect();
     let traced = capture.trace.as_ref().map_or(&[][..], |trace| &trace.traced);
-    on.culprits(&mut compared, &changed, (&asked, &judged), traced, &thresholds).await?;
+    let over: Vec<Option<Budget>> = compared
+        .queries
+        .iter()
+        .map(|query| {
+            let budget = budget_of(query, on.config, &mut BTreeSet::new());
+            let over = packed && budget::beyond(&query.head, &budget, &compared.head);
+            // One that was beyond it before is nobody's doing.
+            (over && !budget::beyond(&query.base, &budget, &compared.base)).then_some(budget)
+        })
+        .collect();
+    let changed: Vec<usize> =
+        (0..outcomes.len()).filter(|&query| bad(outcomes[query]) || over[query].is_some()).collect();
+    let known = Known { asked: &asked, judged: &judged, over: &over };
+    on.culprits(&mut compared, &changed, known, traced, &thresholds).await?;
     if packed {
         let look = |outcome| matches!(outcome, Outcome::Regressed | Outcome::Worse | Outcome::NewUnindexed);
         let worth: Vec<usize> = (0..outcomes.len()).filter(|&query| look(outcomes[query])).collect();
         on.look(&server, &mut compared, &worth, capture).await?;
     }
+    drop(server);
+    seeded::execute(on, &mut compared).await?;
     capture.compared = Some(compared);
     Ok(())
+}
+
+/// What is known of the queries, in their order, before culprits are looked for.
+struct Known<'a> {
+    asked: &'a [Asked],
+    judged: &'a [Judgement],
+    /// The budgets of those that went beyond it with the migrations.
+    over: &'a [Option<Budget>],
 }
 
 impl Comparison<'_> {
@@ -208,7 +236,7 @@ impl Comparison<'_> {
         &self,
         compared: &mut Compared,
         changed: &[usize],
-        (asked, judged): (&[Asked], &[Judgement]),
+        Known { asked, judged, over }: Known<'_>,
         traced: &[Traced],
         thresholds: &Thresholds,
     ) -> Result<()> {
@@ -263,7 +291,8 @@ impl Comparison<'_> {
                                 judged.outcome,
                                 Outcome::Broken | Outcome::Regressed | Outcome::Worse
                             );
-                            (query, other)
+                            let beyond = |budget| budget::beyond(side, budget, &names);
+                            (query, other || over[query].as_ref().is_some_and(beyond))
                         })
                         .collect();
                     search.answer(prefix, &answers);
@@ -337,7 +366,12 @@ fn suspects(traced: &[Traced], steps: &[(usize, usize)], query: &gate::Query) ->
 
 /// As `explain --pack` would be asked.
 fn explain_args() -> Result<Explain> {
-    let words = ["pgproof", "explain", "--analyze", "never", "--pack", "-", "--schema", "-"];
+    explain_with(["--analyze", "never", "--pack", "-", "--schema", "-"].into_iter())
+}
+
+/// As `explain` would be asked with these flags.
+pub fn explain_with<'a>(flags: impl Iterator<Item = &'a str>) -> Result<Explain> {
+    let words = ["pgproof", "explain"].into_iter().chain(flags);
     match Cli::try_parse_from(words).map(|cli| cli.command) {
         Ok(Command::Explain(args)) => Ok(args),
         _ => {
@@ -346,7 +380,7 @@ fn explain_args() -> Result<Explain> {
     }
 }
 
-fn source(query: &gate::Query) -> Source {
+pub fn source(query: &gate::Query) -> Source {
     let text = sql::explainable(&query.text);
     let place = query.places.first();
     let kind = if place.is_some() { OriginKind::Corpus } else { OriginKind::PgStatStatements };

@@ -1,0 +1,111 @@
+//! Budgets of buffers: their queries executed on a copy of head that the user's own data fills.
+//!
+//! Refuses to execute where nothing was seeded, and to keep what an execution writes.
+
+use super::HEAD;
+use super::queries::{Comparison, explain_with, source};
+use crate::analyse::budget_of;
+use crate::app::observe;
+use crate::app::schema::Script;
+use crate::capture::{Capture, Mode};
+use crate::error::{Error, Kind, Result};
+use crate::gate::Compared;
+use crate::gate::budget::{Budget, Executed, Ran};
+use crate::postgres::Server;
+use crate::sql;
+use std::collections::BTreeSet;
+
+/// The database with all migrations and the user's data.
+const SEEDED: &str = "pgproof_seeded";
+/// One process and no compilation, so that every execution touches the same blocks.
+const SETTINGS: [(&str, &str); 2] = [("max_parallel_workers_per_gather", "0"), ("jit", "off")];
+
+/// Executes the queries whose budget is of buffers or rows, twice each, and keeps the second execution: the first one
+/// reads the catalog too.
+///
+/// # Errors
+/// [`Kind::Sql`] with the place of data that does not fit the schema; a lost connection.
+pub async fn execute(on: &Comparison<'_>, compared: &mut Compared) -> Result<()> {
+    if on.seeds.is_empty() {
+        return Ok(());
+    }
+    let budgets: Vec<Budget> =
+        compared.queries.iter().map(|query| budget_of(query, on.config, &mut BTreeSet::new())).collect();
+    // Without a pack, the plans of executions are all there is to hold a budget to.
+    let wanted = |budget: &Budget| {
+        budget.buffers.is_some() || budget.rows.is_some() || (on.pack.is_none() && !budget.is_empty())
+    };
+    if !budgets.iter().any(wanted) {
+        return Ok(());
+    }
+    on.progress.step("filling a database");
+    on.ground.copy(HEAD, SEEDED).await?;
+    on.ground.settle(SEEDED, on.pack, &SETTINGS).await?;
+    let server = on.ground.connect(SEEDED).await?;
+    fill(&server, on.seeds).await?;
+    on.progress.step("executing the queries with a budget");
+    for (query, budget) in compared.queries.iter_mut().zip(&budgets).filter(|(_, budget)| wanted(budget)) {
+        let mut flags = vec!["--analyze", "auto", "--allow-writes"];
+        let parameters = sql::read(&query.text).parameters;
+        if !budget.parameters.is_empty() && parameters != budget.parameters.len() {
+            let why = format!(
+                "its budget gives {} values, and it has {parameters} parameters",
+                budget.parameters.len()
+            );
+            query.executed = Some(Executed::Not(why));
+            continue;
+        }
+        flags.extend(budget.parameters.iter().flat_map(|value| ["--param", value]));
+        let args = explain_with(flags.into_iter())?;
+        let mut last = Err(String::new());
+        for _ in 0..2 {
+            let mut capture = Capture::new(None);
+            last = match observe::observe(&server, &source(query), &args, &mut capture).await {
+                Ok(()) => Ok(capture),
+                Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => return Err(error),
+                Err(error) => Err(error.causes().into_iter().next().unwrap_or_else(|| error.to_string())),
+            };
+        }
+        query.executed = Some(last.map_or_else(Executed::Not, ran));
+    }
+    Ok(())
+}
+
+fn ran(capture: Capture) -> Executed {
+    let runs: Vec<_> = capture.statements.into_iter().flat_map(|statement| statement.runs).collect();
+    let why = runs.iter().find_map(|run| run.not_executed.clone());
+    let ran: Vec<Ran> = runs
+        .into_iter()
+        .filter(|run| run.mode == Mode::Analyzed)
+        .map(|run| Ran { parameters: run.parameters, plan: run.plan })
+        .collect();
+    match ran.is_empty() {
+        true => Executed::Not(why.unwrap_or_else(|| "it was not executed".to_owned())),
+        false => Executed::Ran(ran),
+    }
+}
+
+/// Runs the scripts and has the statistics made.
+async fn fill(server: &Server, seeds: &[Script]) -> Result<()> {
+    let session = server.session("seed").await?;
+    for script in seeds {
+        let doing = format!("load the data of {}", script.name);
+        let pieces = sql::split(&script.text).map_err(|e| {
+            let line = script.text[..e.at.min(script.text.len())].matches('\n').count() + 1;
+            Error::new(Kind::Sql, &doing).because(format!("line {line}: {}", e.what))
+        })?;
+        for piece in pieces {
+            let Err(error) = session.batch(&doing, piece.text).await else { continue };
+            if matches!(error.kind(), Kind::Connect | Kind::Interrupted) {
+                return Err(error);
+            }
+            let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+            let fits = "the data has to fit the schema after the new migrations";
+            let help = error.advice().unwrap_or(fits).to_owned();
+            let because = format!("{}:{}: {cause}", script.name, piece.line);
+            return Err(Error::new(Kind::Sql, &doing).because(because).help(help));
+        }
+    }
+    session.batch("look at the data", "RESET ALL").await?;
+    session.batch("look at the data", "VACUUM ANALYZE").await
+}
