@@ -59,8 +59,10 @@ pub async fn plans(
             false => plans.unplanned += 1,
         }
     }
-    let asked: Vec<Asked> =
-        statements.iter().map(|(_, s)| Asked { sql: s.text.clone(), parameters: s.parameters }).collect();
+    let asked: Vec<Asked> = statements
+        .iter()
+        .map(|(_, s)| Asked { sql: s.text.clone(), parameters: s.parameters, types: None })
+        .collect();
     let answers = generic_plans(session, &asked, major).await?;
     for ((calls, statement), plan) in statements.into_iter().zip(answers) {
         match plan {

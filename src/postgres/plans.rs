@@ -15,6 +15,9 @@ use serde_json::value::RawValue;
 pub struct Asked {
     pub sql: String,
     pub parameters: usize,
+    /// The types of all parameters, as PREPARE takes them; asked with only where it cannot be planned without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub types: Option<String>,
 }
 
 /// A plan for each, in order; `None` where the server cannot make one. Inside a transaction, whose time limit bounds all

@@ -121,6 +121,9 @@ pub(super) enum Unplanned {
     Error,
 }
 
+/// What the server says where it cannot tell a parameter's type: indeterminate, ambiguous, no such operator, mismatch.
+const UNTYPED: &str = "'42P18', '42P08', '42725', '42883', '42804', '42846'";
+
 /// Plans what the JSON array `asked` lists, and returns the plans as one cell behind others; settings of this transaction
 /// carry both. Each is planned in a subtransaction, so that one that cannot be does not end the others.
 pub(super) fn plan_each(asked: &str, major: u32, unplanned: Unplanned) -> String {
@@ -129,21 +132,23 @@ pub(super) fn plan_each(asked: &str, major: u32, unplanned: Unplanned) -> String
         // Plans that are compared need the schemas of their tables.
         Unplanned::Error => (", VERBOSE", "json_build_object('code', SQLSTATE, 'message', SQLERRM)"),
     };
-    // GENERIC_PLAN is of 16; before, a prepared statement has one when that is asked for.
+    // GENERIC_PLAN is of 16; before, a prepared statement has one when that is asked for. Only that one takes types.
+    let generic = "PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);";
+    let prepared = |types: &str| {
+        format!(
+            "EXECUTE 'PREPARE {PREPARED}{types} AS ' || (one ->> 'sql'); \
+             EXECUTE 'EXPLAIN (FORMAT JSON{names}) EXECUTE {PREPARED}' || CASE (one ->> 'parameters')::int WHEN 0 THEN '' \
+             ELSE '(' || repeat('NULL, ', (one ->> 'parameters')::int - 1) || 'NULL)' END INTO plan"
+        )
+    };
     let (before, plan) = match major {
         16.. => (
             "",
             format!("EXECUTE 'EXPLAIN (FORMAT JSON, GENERIC_PLAN{names}) ' || (one ->> 'sql') INTO plan"),
         ),
-        _ => (
-            "PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);",
-            format!(
-                "EXECUTE 'PREPARE {PREPARED} AS ' || (one ->> 'sql'); \
-                 EXECUTE 'EXPLAIN (FORMAT JSON{names}) EXECUTE {PREPARED}' || CASE (one ->> 'parameters')::int WHEN 0 THEN '' \
-                 ELSE '(' || repeat('NULL, ', (one ->> 'parameters')::int - 1) || 'NULL)' END INTO plan"
-            ),
-        ),
+        _ => (generic, prepared("")),
     };
+    let typed = prepared("(' || (one ->> 'types') || ')");
     format!(
         "SELECT pg_catalog.set_config('pgproof.asked', {}, true);\n\
          DO $pgproof$\n\
@@ -154,6 +159,10 @@ pub(super) fn plan_each(asked: &str, major: u32, unplanned: Unplanned) -> String
          BEGIN\n\
          {plan};\n\
          EXCEPTION WHEN OTHERS THEN plan := {failed};\n\
+         IF (one ->> 'types') IS NOT NULL AND SQLSTATE IN ({UNTYPED}) AND NOT EXISTS (\
+         SELECT FROM pg_catalog.pg_prepared_statements WHERE name = '{PREPARED}') THEN\n\
+         BEGIN {generic} {typed}; EXCEPTION WHEN OTHERS THEN plan := {failed}; END;\n\
+         END IF;\n\
          END;\n\
          IF EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = '{PREPARED}') THEN\n\
          EXECUTE 'DEALLOCATE {PREPARED}';\n\
