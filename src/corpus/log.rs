@@ -142,10 +142,10 @@ impl Statements<'_> {
         })?;
         for piece in pieces {
             let at = Location { path: self.path.to_owned(), line: message.line, end_line: message.end_line };
-            let read = sql::read(piece.text);
+            let read = sql::read(within(piece.text));
             let word = match read.kind {
                 sql::Kind::Other(word) => word,
-                _ if read.text.len() < piece.text.len() && explains(piece.text) => "EXPLAIN".to_owned(),
+                _ if explains(piece.text) => "EXPLAIN".to_owned(),
                 _ => {
                     self.merged.add(Query::seen(read.text, vec![at]));
                     continue;
@@ -158,6 +158,18 @@ impl Statements<'_> {
         }
         Ok(())
     }
+}
+
+/// The query of a cursor or of a prepared statement; else what was given.
+fn within(text: &str) -> &str {
+    let (tokens, _) = sql::token::tokenize(text);
+    let behind = match tokens.first() {
+        Some(first) if first.is_word(text, "declare") => "for",
+        Some(first) if first.is_word(text, "prepare") => "as",
+        _ => return text,
+    };
+    let mark = tokens.iter().skip(1).find(|token| token.is_word(text, behind));
+    mark.map_or(text, |mark| text[mark.end..].trim_start())
 }
 
 fn explains(text: &str) -> bool {

@@ -10,12 +10,17 @@ use std::collections::HashMap;
 /// A query in a loop stands in a log a million times; so many of its places are kept.
 const MOST_PLACES: usize = 24;
 
+/// What is equal whatever the values are.
+type Key = (u64, String);
+
 /// Queries as they come, each kept once.
 #[derive(Debug, Default)]
 pub struct Merged {
     queries: Vec<Query>,
-    /// By what is equal whatever the values are: the queries that are so.
-    known: HashMap<(u64, String), Vec<usize>>,
+    /// The first query of each key: what a server saw is that one.
+    known: HashMap<Key, usize>,
+    /// Those that a project wrote, by their values too.
+    written: HashMap<(Key, Vec<String>), usize>,
     /// By text as it is typed, so that the same text is read once.
     texts: HashMap<String, usize>,
 }
@@ -27,24 +32,26 @@ impl Merged {
             join(&mut self.queries[at], query);
             return;
         }
-        let text = query.text.clone();
-        let same = self.known.entry((fingerprint(&text), frame(&text))).or_default();
-        let found = same.iter().copied().find(|&at| one(&self.queries[at], &query));
-        let at = match found {
-            Some(at) => {
-                join(&mut self.queries[at], query);
-                at
-            }
-            None => {
-                same.push(self.queries.len());
-                self.queries.push(query);
-                self.queries.len() - 1
-            }
-        };
-        // Texts of a log differ in their values: to remember each of them would hold the whole log once more.
-        if found.is_none() {
-            self.texts.insert(text, at);
+        let key = (fingerprint(&query.text), frame(&query.text));
+        let first = self.known.get(&key).copied();
+        let written = query.origin == Origin::Written;
+        // Of those that were written with other values, a call belongs to the one with its own.
+        let values = (written || !self.written.is_empty()).then(|| (key.clone(), constants(&query.text)));
+        let same = values.as_ref().and_then(|values| self.written.get(values)).copied();
+        let joins = |at: &usize| !written || self.queries[*at].origin == Origin::Seen;
+        let found = same.or(first.filter(joins));
+        let at = found.unwrap_or(self.queries.len());
+        if let Some(values) = values.filter(|_| written) {
+            self.written.insert(values, at);
         }
+        if found.is_some() {
+            join(&mut self.queries[at], query);
+            return;
+        }
+        self.known.entry(key).or_insert(at);
+        // Texts of a log differ in their values: to remember each of them would hold the whole log once more.
+        self.texts.insert(query.text.clone(), at);
+        self.queries.push(query);
     }
 
     /// All of them, in the order in which each was met first.
@@ -60,13 +67,6 @@ pub fn merged(queries: Vec<Query>) -> Vec<Query> {
         queries.into_iter().partition(|query| query.origin == Origin::Written);
     written.into_iter().chain(seen).for_each(|query| merged.add(query));
     merged.all()
-}
-
-/// Whether two queries of one frame are one: what a project wrote with other values is two queries.
-fn one(known: &Query, new: &Query) -> bool {
-    known.origin == Origin::Seen
-        || new.origin == Origin::Seen
-        || constants(&known.text) == constants(&new.text)
 }
 
 /// Strings and numbers in order, and words that are values. A parameter is any of them.
@@ -223,6 +223,7 @@ mod tests {
         let merged = merged(vec![
             query(Origin::Seen, None, "SELECT a FROM t WHERE b = $1", ""),
             query(Origin::Seen, None, "select a from t where b = 7", "app.log"),
+            query(Origin::Seen, None, "select a from t where b = 'done'", "db.log"),
             query(Origin::Written, Some("open"), "SELECT a FROM t WHERE b = 'open'", "q.sql"),
             query(Origin::Written, Some("done"), "SELECT a FROM t WHERE b = 'done'", "q.sql"),
             query(Origin::Written, None, "SELECT a FROM t  WHERE b = 'done'", "r.sql"),
@@ -238,7 +239,7 @@ mod tests {
             told,
             [
                 (Some("open"), "SELECT a FROM t WHERE b = 'open'", vec!["q.sql", "app.log"]),
-                (Some("done"), "SELECT a FROM t WHERE b = 'done'", vec!["q.sql", "r.sql"]),
+                (Some("done"), "SELECT a FROM t WHERE b = 'done'", vec!["q.sql", "r.sql", "db.log"]),
             ]
         );
     }

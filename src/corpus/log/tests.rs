@@ -135,6 +135,15 @@ fn statements_that_differ_in_values_are_one_and_others_are_told_in_a_line() {
     );
 }
 
+#[test]
+fn cursors_and_prepared_statements_hold_a_query() {
+    let log = "[1] LOG:  statement: DECLARE \"for\" NO SCROLL CURSOR WITH HOLD FOR SELECT a FROM t FOR UPDATE\n\
+        [1] LOG:  statement: PREPARE s (int, text) AS UPDATE t SET a = $1\n\
+        [1] LOG:  statement: PREPARE TRANSACTION 'x'\n";
+    let read: Vec<String> = texts(log).into_iter().map(|(text, _, _)| text).collect();
+    assert_eq!(read, ["SELECT a FROM t FOR UPDATE", "UPDATE t SET a = $1"]);
+}
+
 const RECORD: &str = "2026-11-21 11:27:22.944 UTC,\"app\",\"shop\",19112,\"[local]\",69.1,2,\"SELECT\",\
     2026-11-21 11:27:22 UTC,3/2,0,LOG,00000,\"statement: SELECT \"\"A\"\", 'x\n,'\nFROM t\",,,,,,,,,\"psql\",\
     \"client backend\",,0\n";
