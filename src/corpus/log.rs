@@ -43,6 +43,10 @@ pub(super) fn is_log(text: &str) -> bool {
 fn form(text: &str) -> Option<Form> {
     let mut at = 0;
     for line in text.split_inclusive('\n').take(HEAD_LINES) {
+        // A comment of an SQL file may show what a server says.
+        if ["--", "/*"].iter().any(|mark| line.trim_start_matches(' ').starts_with(mark)) {
+            return None;
+        }
         if csv::begins(line) {
             return Some(Form::Csv(at));
         }

@@ -34,8 +34,7 @@ type Take<'a> = &'a mut dyn FnMut(Message) -> Result<(), Damage>;
 
 /// Whether a line begins an entry. Neither a comment nor a value of a program's or a schema's text does.
 pub(super) fn begins(line: &str) -> bool {
-    let inside =
-        line.starts_with([' ', '\t']) || ["--", "/*", "#", "//", "{"].iter().any(|c| line.starts_with(c));
+    let inside = line.starts_with([' ', '\t']) || ["#", "//", "{"].iter().any(|c| line.starts_with(c));
     !inside && headed(line).is_some_and(|(prefix, _, _)| !prefix.contains(['\'', '`']))
 }
 

@@ -69,6 +69,8 @@ fn containers_and_syslog_put_something_in_front_of_every_line() {
     assert_eq!(texts(&counted.join("\n")), one);
     let bare = syslog("12", &["LOG:  statement: SELECT a", "#011FROM t WHERE b"]);
     assert_eq!(texts(&bare.join("\n")), one);
+    let unnumbered = syslog("12", &["[1] LOG:  statement: SELECT a", "[2] #011FROM t WHERE b"]);
+    assert_eq!(texts(&unnumbered.join("\n")), one);
     let whole = syslog("12", &["[5] LOG:  statement: SELECT a#012#011FROM t WHERE b"]);
     assert_eq!(texts(&whole[0])[0].0, one[0].0);
     // Two processes at once, a line cut in two, and a DETAIL that is none of the statement.
@@ -186,6 +188,7 @@ fn only_a_log_is_taken_for_one() {
         "SELECT 1;\n",
         "-- LOG:  statement: SELECT 1\nSELECT 1;\n",
         "INSERT INTO l VALUES ('x LOG:  statement: SELECT 1');\n",
+        "SELECT 1;\n /* without it:\nERROR:  no such table\n*/\nSELECT 2;\n",
         "id,name\n1,a\n",
         "2026-11-21 11:27:22,a,b\n",
         "{\n  \"db_name\": \"PostgreSQL\",\n  \"query\": \"SELECT 'LOG:  statement: x'\"\n}\n",
