@@ -24,8 +24,8 @@ pub struct Check {
     /// Production's sizes and statistics, which `pgproof pack` wrote
     #[arg(long, value_name = "FILE")]
     pub pack: Option<PathBuf>,
-    /// Queries to plan before and after the migrations: files or folders of SQL, or a `.sqlx` folder; those of the pack
-    /// are planned too
+    /// Queries to plan before and after the migrations: files or folders of SQL, a `.sqlx` folder, logs of the server;
+    /// those of the pack are planned too
     #[arg(long, value_name = "PATH")]
     pub queries: Vec<PathBuf>,
     /// Data to execute queries on that have a budget of buffers or rows: SQL, or a folder of it, that fits the schema after

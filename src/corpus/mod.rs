@@ -1,12 +1,26 @@
-//! The queries that a project keeps: `.sqlx` files, files of named queries, plain SQL.
+//! The queries that a project keeps: `.sqlx` files, files of named queries, plain SQL, logs of its server.
 //!
 //! Refuses to look for queries in source code, and to plan any.
+
+mod log;
+mod merge;
+mod sqlx;
+
+pub use merge::merged;
 
 use crate::error::{Error, Kind, Result};
 use crate::finding::Location;
 use crate::gate::budget::{self, Budget};
 use crate::sql;
-use std::collections::HashMap;
+
+/// Who knows a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The project: its text is as it was meant, values included.
+    Written,
+    /// A server, in its log or in pg_stat_statements: the values are those of one call, or none.
+    Seen,
+}
 
 /// One query, wherever it is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,18 +28,29 @@ pub struct Query {
     pub name: Option<String>,
     /// With parameters `$1`, `$2` …
     pub text: String,
+    /// Where it stands; of many places, the first ones.
     pub places: Vec<Location>,
+    /// SQL's names of the types of the parameters, `None` for one that is not known; `None` where none is.
+    pub types: Option<Vec<Option<String>>>,
+    pub origin: Origin,
     /// What its author lets it cost.
     pub budget: Option<Budget>,
 }
 
 impl Query {
-    /// A query of pg_stat_statements, which has no place in a file.
-    pub fn of_statistics(text: &str) -> Query {
-        let comments = sql::comments(text).into_iter().map(|comment| (comment.text, comment.line));
+    /// A query that a server saw.
+    pub fn seen(text: String, places: Vec<Location>) -> Query {
+        let comments = sql::comments(&text).into_iter().map(|comment| (comment.text, comment.line));
         // A comment that cannot be read is nobody's who runs this: the file that it is in tells of it.
-        let budget = budget("pg_stat_statements", comments).ok().flatten();
-        Query { name: None, text: text.to_owned(), places: Vec::new(), budget }
+        let budget = budget("a server", comments).ok().flatten();
+        Query { name: None, text, places, types: None, origin: Origin::Seen, budget }
+    }
+
+    /// The types of its parameters as PREPARE takes them, where each of its so many parameters has a place in the list.
+    pub fn declared(&self, parameters: usize) -> Option<String> {
+        let types = self.types.as_ref().filter(|types| types.len() == parameters)?;
+        let names: Vec<&str> = types.iter().map(|name| name.as_deref().unwrap_or("unknown")).collect();
+        Some(names.join(", "))
     }
 }
 
@@ -53,61 +78,26 @@ pub struct Skipped {
     pub why: String,
 }
 
-/// The queries of a file, by what its name says: `.json` as sqlx writes it, else SQL.
+/// Whether a text is a server's log, by what its lines look like.
+pub fn is_log(text: &str) -> bool {
+    log::is_log(text)
+}
+
+/// The queries of a file: of a log, whatever its name is; else by its name, `.json` as sqlx writes it or SQL.
 ///
 /// # Errors
 /// [`Kind::Input`] with file and line.
 pub fn read(path: &str, text: &str, skipped: &mut Vec<Skipped>) -> Result<Vec<Query>> {
-    match path.ends_with(".json") {
-        true => sqlx(path, text).map(|query| query.into_iter().collect()),
-        false => named(path, text, skipped),
+    if is_log(text) {
+        return log::read(path, text, skipped);
     }
-}
-
-/// The same queries once, with all their places.
-pub fn merged(queries: Vec<Query>) -> Vec<Query> {
-    let mut known: HashMap<String, usize> = HashMap::new();
-    let mut merged: Vec<Query> = Vec::new();
-    for query in queries {
-        match known.get(&query.text) {
-            Some(&at) => {
-                let known = &mut merged[at];
-                known.places.extend(query.places);
-                known.budget = match (known.budget.take(), query.budget) {
-                    (Some(own), Some(other)) => Some(own.or(&other)),
-                    (own, other) => own.or(other),
-                };
-            }
-            None => {
-                known.insert(query.text.clone(), merged.len());
-                merged.push(query);
-            }
-        }
+    match path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("json") => sqlx::read(path, text).map(|query| query.into_iter().collect()),
+        Some("log" | "csv") => Err(Error::new(Kind::Input, format!("read the queries in {path}"))
+            .because("from line 1 on, nothing looks like an entry of a PostgreSQL server")
+            .help("name a log as the server wrote it: stderr, syslog, csvlog or jsonlog")),
+        _ => named(path, text, skipped),
     }
-    merged
-}
-
-/// A file of `cargo sqlx prepare`. What it holds of other databases' is none of ours.
-fn sqlx(path: &str, text: &str) -> Result<Option<Query>> {
-    #[derive(serde::Deserialize)]
-    struct Prepared {
-        query: String,
-        #[serde(default)]
-        db_name: Option<String>,
-    }
-    let damaged = |e: serde_json::Error| {
-        Error::new(Kind::Input, format!("read the query in {path}"))
-            .because(e)
-            .help("name files that `cargo sqlx prepare` wrote")
-    };
-    let prepared: Prepared = serde_json::from_str(text).map_err(damaged)?;
-    let ours = prepared.db_name.is_none_or(|name| name == "PostgreSQL");
-    let at =
-        text.lines().position(|line| line.trim_start().starts_with("\"query\"")).map_or(1, |line| line + 1);
-    let place = Location { path: path.to_owned(), line: at, end_line: at };
-    let text = prepared.query.trim().trim_end_matches(';').to_owned();
-    let budget = budget(path, sql::comments(&text).into_iter().map(|comment| (comment.text, at)))?;
-    Ok(ours.then_some(Query { name: None, text, places: vec![place], budget }))
 }
 
 /// A file of SQL, with or without `-- name:` above each query.
@@ -129,7 +119,8 @@ fn named(path: &str, text: &str, skipped: &mut Vec<Skipped>) -> Result<Vec<Query
             continue;
         }
         let budget = budget(path, piece.comments.iter().map(|comment| (comment.text, comment.line)))?;
-        queries.push(Query { name, text: read.text, places: vec![at], budget });
+        let text = read.text;
+        queries.push(Query { name, text, places: vec![at], types: None, origin: Origin::Written, budget });
     }
     Ok(queries)
 }

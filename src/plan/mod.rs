@@ -19,6 +19,7 @@ mod yaml;
 
 pub use detail::{Buffers, Detail, GroupSpace, Hash, IoTimes, Memoize, Sort, SortSpace, Storage, Wal};
 pub use json::{read_json, read_statement};
+pub(crate) use paste::continuation;
 pub use paste::{Found, Notation, Reading, find, read, read_text, sniff};
 pub use tree::Tree;
 pub use write::{write_json, write_json_list, write_text};

@@ -19,12 +19,15 @@ pub struct Asked {
     /// Values in place of the parameters, as a list of literals: then the plan is one for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<String>,
+    /// The types of all parameters, as PREPARE takes them; asked with only where it cannot be planned without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub types: Option<String>,
 }
 
 impl Asked {
     /// The generic plan of a statement.
     pub fn generic(sql: String, parameters: usize) -> Asked {
-        Asked { sql, parameters, values: None }
+        Asked { sql, parameters, values: None, types: None }
     }
 
     /// The plan of the same statement with those values; `None` is NULL.

@@ -2,6 +2,10 @@
 //!
 //! Refuses to take an identifier or a literal without quoting it.
 
+mod each;
+
+pub(super) use each::{Unplanned, plan_each};
+
 use crate::sql::ident::{qualified, quote};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -111,65 +115,6 @@ pub(super) fn statements(schema: &str, columns: &[Option<&str>], says: bool) -> 
          {schema}.pg_stat_statements(true) WHERE dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = \
          pg_catalog.current_database())) s ON true",
         columns.join(", ")
-    )
-}
-
-/// How [`plan_each`] answers for a statement that cannot be planned: with nothing, or with what the server said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unplanned {
-    Null,
-    Error,
-}
-
-/// Plans what the JSON array `asked` lists, and returns the plans as one cell behind others; settings of this transaction
-/// carry both. Each is planned in a subtransaction, so that one that cannot be does not end the others.
-pub(super) fn plan_each(asked: &str, major: u32, unplanned: Unplanned) -> String {
-    let (names, failed) = match unplanned {
-        Unplanned::Null => ("", "'null'"),
-        // Plans that are compared need the schemas of their tables.
-        Unplanned::Error => (", VERBOSE", "json_build_object('code', SQLSTATE, 'message', SQLERRM)"),
-    };
-    // GENERIC_PLAN is of 16; before, a prepared statement has one when that is asked for.
-    let (before, plan) = match major {
-        16.. => (
-            "",
-            format!("EXECUTE 'EXPLAIN (FORMAT JSON, GENERIC_PLAN{names}) ' || (one ->> 'sql') INTO plan"),
-        ),
-        _ => (
-            "PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);",
-            format!(
-                "EXECUTE 'PREPARE {PREPARED} AS ' || (one ->> 'sql'); \
-                 EXECUTE 'EXPLAIN (FORMAT JSON{names}) EXECUTE {PREPARED}' || CASE (one ->> 'parameters')::int WHEN 0 THEN '' \
-                 ELSE '(' || repeat('NULL, ', (one ->> 'parameters')::int - 1) || 'NULL)' END INTO plan"
-            ),
-        ),
-    };
-    format!(
-        "SELECT pg_catalog.set_config('pgproof.asked', {}, true);\n\
-         DO $pgproof$\n\
-         DECLARE one json; plan json; plans json[] := '{{}}';\n\
-         BEGIN\n\
-         FOR one IN SELECT json_array_elements(current_setting('pgproof.asked')::json) LOOP\n\
-         BEGIN\n\
-         IF one ->> 'values' IS NULL THEN\n\
-         {before}\n\
-         {plan};\n\
-         ELSE\n\
-         PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);\n\
-         EXECUTE 'PREPARE {PREPARED} AS ' || (one ->> 'sql');\n\
-         EXECUTE 'EXPLAIN (FORMAT JSON{names}) EXECUTE {PREPARED}(' || (one ->> 'values') || ')' INTO plan;\n\
-         END IF;\n\
-         EXCEPTION WHEN OTHERS THEN plan := {failed};\n\
-         END;\n\
-         IF EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = '{PREPARED}') THEN\n\
-         EXECUTE 'DEALLOCATE {PREPARED}';\n\
-         END IF;\n\
-         plans := array_append(plans, plan);\n\
-         END LOOP;\n\
-         PERFORM set_config('pgproof.plans', array_to_json(plans)::text, true);\n\
-         END $pgproof$;\n\
-         SELECT pg_catalog.current_setting('pgproof.plans')",
-        literal(asked)
     )
 }
 

@@ -81,7 +81,8 @@ const EDGES: &[(&str, &[&str])] = &[
         "context",
         &["capture", "catalog", "facts", "finding", "gate", "migrate", "plan", "sql", "units", "workload"],
     ),
-    ("corpus", &["error", "finding", "gate", "sql"]),
+    // A log's entries go on as they do where a plan is looked for in one.
+    ("corpus", &["error", "finding", "gate", "plan", "sql"]),
     ("error", &["exit"]),
     ("exit", &[]),
     ("facts", &["plan", "units"]),

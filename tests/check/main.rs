@@ -2,6 +2,7 @@
 //! and what can go wrong.
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)] // Tests are an edge.
 
+mod corpus;
 mod gate;
 #[path = "../twin/schemas.rs"]
 #[allow(dead_code)]

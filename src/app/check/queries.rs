@@ -32,9 +32,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Files that hold queries.
+/// Files that hold queries, or may.
 fn wanted(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "sql" || e == "json")
+    may_be_log(path) || path.extension().is_some_and(|e| e == "sql" || e == "json")
+}
+
+/// Files that hold queries only where they are a server's log.
+fn may_be_log(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "log" || e == "csv")
 }
 
 /// The queries under the paths, and those of the pack.
@@ -46,19 +51,33 @@ pub fn corpus(paths: &[PathBuf], pack: Option<&Pack>, gaps: &mut Vec<Gap>) -> Re
     for path in paths {
         let mut files = Vec::new();
         collect(path, &mut files)?;
-        if files.is_empty() {
-            return Err(Error::new(Kind::Input, format!("read the queries in {}", path.display()))
-                .because("there is neither a .sql nor a .json file")
-                .help("name a file, a folder of them, or the .sqlx folder"));
-        }
         files.sort();
+        let mut some = false;
         for file in files {
-            let (name, text) = input::text(&file)?;
-            queries.extend(corpus::read(name.trim_start_matches("./"), &text, &mut skipped)?);
+            // In a folder, other programs' logs and tables of data are no matter of ours.
+            let passed = file != *path && may_be_log(&file);
+            let (name, text) = match input::text(&file) {
+                Err(error) if passed => {
+                    let at = Location { path: file.display().to_string(), line: 1, end_line: 1 };
+                    let why = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+                    skipped.push(corpus::Skipped { at, why });
+                    continue;
+                }
+                read => read?,
+            };
+            if !passed || corpus::is_log(&text) {
+                some = true;
+                queries.extend(corpus::read(name.trim_start_matches("./"), &text, &mut skipped)?);
+            }
+        }
+        if !some {
+            return Err(Error::new(Kind::Input, format!("read the queries in {}", path.display()))
+                .because("there is no .sql, no .json and no log of a server")
+                .help("name a file, a folder of them, or the .sqlx folder"));
         }
     }
     let of_pack = pack.into_iter().flat_map(|pack| &pack.statements);
-    queries.extend(of_pack.map(|s| Query::of_statistics(&s.text)));
+    queries.extend(of_pack.map(|s| Query::seen(s.text.clone(), Vec::new())));
     gaps.extend(skipped.into_iter().map(|skipped| Gap {
         what: format!("{}:{}: {}", skipped.at.path, skipped.at.line, skipped.why),
         sqlstate: None,
@@ -113,7 +132,7 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
         .map(|query| {
             let text = sql::explainable(&query.text);
             let parameters = sql::read(&text).parameters;
-            Asked::generic(text, parameters)
+            Asked { types: query.declared(parameters), ..Asked::generic(text, parameters) }
         })
         .collect();
     on.progress.step("making the twins");

@@ -3,6 +3,7 @@
 //! Each stage takes off one kind of dressing and only where its mark is seen, so that an input without any is read
 //! as it is. Refuses to try one reader after the other: the first line that begins a plan decides the notation.
 
+pub(crate) mod continuation;
 mod decode;
 mod frame;
 mod line;
