@@ -100,6 +100,7 @@ rules! {
     lock_timeout_missing,
     statement_breaks_query,
     plan_regressed,
+    index_only_scan_lost,
     query_over_budget,
     query_unindexed,
     queries_unplanned,

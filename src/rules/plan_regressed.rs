@@ -40,6 +40,9 @@ fn costs(ctx: &GateContext, query: usize, severity: Severity) -> Finding {
             format!("it read {}, and now reads {}", list(lost), list(gained))
         }
     };
+    if !judged.heap.is_empty() {
+        finding.why += &format!("; {} is no longer read from an index alone", judged.heap.join(", "));
+    }
     finding.help = "keep what the query needs until it is no longer asked".to_owned();
     finding
 }

@@ -7,7 +7,11 @@ use super::{Check, Spec, Threshold, Tuning};
 use crate::context::GateContext;
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::gate::Outcome;
-use crate::words::{counted, percent};
+use crate::words::{brief, counted, percent};
+
+/// Queries that are named, and characters of what the server says of each.
+const NAMED: usize = 3;
+const ERROR: usize = 80;
 
 pub(super) const SPEC: Spec = Spec {
     name: "queries-unplanned",
@@ -36,9 +40,21 @@ fn check(ctx: &GateContext, tuning: &Tuning) -> Vec<Finding> {
         false => Severity::Info,
     };
     finding.what = format!("{} of {all} could not be planned on either side", counted(unplanned.len() as f64, "query"));
-    finding.why = format!("{} of the queries were compared; of the others nothing is known", percent(covered));
+    let refused = |&query: &usize| {
+        let error = ctx.judged[query].error.as_deref().unwrap_or("refused");
+        format!("{}: {}", name(ctx, query), brief(error, ERROR))
+    };
+    let mut names: Vec<String> = unplanned.iter().take(NAMED).map(refused).collect();
+    if let Some(more) = unplanned.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        names.push(format!("and {more} more"));
+    }
+    finding.why = format!(
+        "{} of the queries were compared; of the others nothing is known: {}",
+        percent(covered),
+        names.join("; ")
+    );
     finding.help = "mend the query, or leave out what is none".to_owned();
-    let told = unplanned.iter().take(5);
+    let told = unplanned.iter().take(50);
     finding.evidence = told
         .map(|&query| Evidence::text(&name(ctx, query), ctx.judged[query].error.as_deref().unwrap_or("refused")))
         .collect();
