@@ -5,6 +5,7 @@
 
 mod directives;
 mod framework;
+pub mod keys;
 mod read;
 mod sizes;
 pub mod traced;

@@ -2,6 +2,7 @@
 //!
 //! Refuses to judge. A relation that the migrations themselves made is nobody's to wait for: it is not told of.
 
+use super::keys::Key;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -87,6 +88,21 @@ pub struct Seen {
     pub parent: Option<u32>,
     /// By number: name, type, NOT NULL.
     pub columns: BTreeMap<i16, (String, String, bool)>,
+    /// Of an index.
+    #[serde(default)]
+    pub made: Option<Made>,
+}
+
+/// What an index in a [`Picture`] is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Made {
+    pub unique: bool,
+    /// It is valid.
+    pub usable: bool,
+    pub method: String,
+    /// Numbers of its key columns; 0 is an expression.
+    pub keys: Vec<i16>,
+    pub predicate: Option<String>,
 }
 
 /// A constraint in a [`Picture`].
@@ -101,6 +117,15 @@ pub struct Constraint {
     pub definition: String,
     /// The index behind it.
     pub index: Option<u32>,
+    /// Numbers of its table's columns.
+    #[serde(default, skip_serializing)]
+    pub columns: Vec<i16>,
+    /// Of a foreign key: the table that it refers to.
+    #[serde(default, skip_serializing)]
+    pub refers: Option<u32>,
+    /// It is there because a table above has it.
+    #[serde(default, skip_serializing)]
+    pub inherited: bool,
 }
 
 /// What one statement did.
@@ -115,6 +140,9 @@ pub struct Traced {
     pub lock_timeout: f64,
     /// Of relations that were there before the first of the new migrations.
     pub effects: Vec<Effect>,
+    /// Foreign keys that it made, on tables of before and on new ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Key>,
     pub failure: Option<Failure>,
 }
 

@@ -97,6 +97,7 @@ rules! {
     drop_breaks_clients,
     truncate_loses_rows,
     lock_reaches_other_table,
+    new_foreign_key_unindexed,
     lock_timeout_missing,
     statement_breaks_query,
     plan_regressed,
