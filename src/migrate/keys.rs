@@ -58,7 +58,7 @@ pub fn mark_unserved(traced: &mut [Traced], old: &Picture, end: &Picture) {
 /// The names of a table's columns.
 fn names(picture: &Picture, table: u32, numbers: &[i16]) -> Vec<String> {
     let columns = picture.relations.get(&table).map(|seen| &seen.columns);
-    numbers.iter().filter_map(|number| Some(columns?.get(number)?.0.clone())).collect()
+    numbers.iter().filter_map(|number| Some(columns?.get(number)?.name.clone())).collect()
 }
 
 /// An index of the table begins with these columns in any order, or one of each partition does.

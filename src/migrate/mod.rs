@@ -3,6 +3,7 @@
 //!
 //! Refuses to apply a migration, and to guess what its framework would not do.
 
+pub mod demands;
 mod directives;
 mod framework;
 pub mod keys;
@@ -13,7 +14,7 @@ pub mod traced;
 pub use framework::{Framework, Late};
 pub(crate) use read::outside;
 pub use read::{Problem, read};
-pub use sizes::{Size, Sizes};
+pub use sizes::{Size, Sizes, Spread};
 
 use serde::{Deserialize, Serialize};
 

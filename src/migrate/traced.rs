@@ -2,6 +2,7 @@
 //!
 //! Refuses to judge. A relation that the migrations themselves made is nobody's to wait for: it is not told of.
 
+use super::demands::{Demand, demands};
 use super::keys::Key;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -86,11 +87,23 @@ pub struct Seen {
     pub table: Option<u32>,
     /// Of a partition: the table that it is a part of.
     pub parent: Option<u32>,
-    /// By number: name, type, NOT NULL.
-    pub columns: BTreeMap<i16, (String, String, bool)>,
+    /// By number.
+    pub columns: BTreeMap<i16, Column>,
     /// Of an index.
     #[serde(default)]
     pub made: Option<Made>,
+}
+
+/// A column in a [`Picture`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Column {
+    pub name: String,
+    /// As `format_type` prints it.
+    pub kind: String,
+    /// NOT NULL, and known to be so of every row.
+    pub not_null: bool,
+    /// Rows that were there when it was added have a value: it has a default, or had one then.
+    pub filled: bool,
 }
 
 /// What an index in a [`Picture`] is made of.
@@ -186,6 +199,9 @@ pub struct Effect {
     pub not_null: Vec<String>,
     /// Constraints that were not there.
     pub constraints: Vec<Constraint>,
+    /// What its rows have to hold from now on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demands: Vec<Demand>,
 }
 
 impl Effect {
@@ -223,18 +239,7 @@ pub fn effects(
         let lock = strongest(&after.locks, oid);
         let table = matches!(then.kind.as_str(), "r" | "p" | "m");
         let locked = |parent: u32| strongest(&after.locks, parent) > Some(Lock::AccessShare);
-        let built: Vec<String> = after
-            .relations
-            .iter()
-            .filter(|(index, seen)| {
-                // A change of type makes an index anew under its name, with or without its file.
-                let known = |old: &Seen| old.table == Some(oid) && old.name == seen.name;
-                seen.table == Some(oid)
-                    && !before.relations.contains_key(index)
-                    && !before.relations.values().any(known)
-            })
-            .map(|(_, seen)| seen.name.clone())
-            .collect();
+        let built = built(before, after, oid).map(|(_, seen)| seen.name.clone()).collect();
         let count = |picture: &Picture| picture.counts.get(&oid).copied().unwrap_or((0.0, 0.0));
         let scanned = count(after).0 > count(before).0;
         let constraints: Vec<Constraint> = after
@@ -263,6 +268,7 @@ pub fn effects(
             retyped: Vec::new(),
             not_null: Vec::new(),
             constraints,
+            demands: demands(old, before, after, oid),
         };
         if let Some(now) = now {
             columns(&mut effect, was, now);
@@ -270,12 +276,28 @@ pub fn effects(
         let changed = effect.dropped
             || effect.renamed_to.is_some()
             || !effect.dropped_columns.is_empty()
-            || !effect.renamed_columns.is_empty();
+            || !effect.renamed_columns.is_empty()
+            || !effect.demands.is_empty();
         if effect.lock.is_some() || effect.long() || changed {
             effects.push(effect);
         }
     }
     effects
+}
+
+/// The indexes of a table that a statement built.
+pub(super) fn built<'a>(
+    before: &'a Picture,
+    after: &'a Picture,
+    table: u32,
+) -> impl Iterator<Item = (u32, &'a Seen)> {
+    after.relations.iter().map(|(oid, seen)| (*oid, seen)).filter(move |(index, seen)| {
+        // A change of type makes an index anew under its name, with or without its file.
+        let known = |old: &Seen| old.table == Some(table) && old.name == seen.name;
+        seen.table == Some(table)
+            && !before.relations.contains_key(index)
+            && !before.relations.values().any(known)
+    })
 }
 
 /// Marks what is gone or renamed and has a successor of its name at the end.
@@ -289,20 +311,20 @@ pub fn mark_remade(traced: &mut [Traced], end: &Picture) {
 
 fn columns(effect: &mut Effect, was: &Seen, now: &Seen) {
     let new = now.columns.iter().filter(|(number, _)| !was.columns.contains_key(number));
-    effect.added_columns = new.map(|(_, (name, ..))| name.clone()).collect();
-    for (number, (name, kind, not_null)) in &was.columns {
-        let Some((new_name, new_kind, now_not_null)) = now.columns.get(number) else {
-            effect.dropped_columns.push(name.clone());
+    effect.added_columns = new.map(|(_, column)| column.name.clone()).collect();
+    for (number, was) in &was.columns {
+        let Some(now) = now.columns.get(number) else {
+            effect.dropped_columns.push(was.name.clone());
             continue;
         };
-        if name != new_name {
-            effect.renamed_columns.push((name.clone(), new_name.clone()));
+        if was.name != now.name {
+            effect.renamed_columns.push((was.name.clone(), now.name.clone()));
         }
-        if kind != new_kind {
-            effect.retyped.push((new_name.clone(), kind.clone(), new_kind.clone()));
+        if was.kind != now.kind {
+            effect.retyped.push((now.name.clone(), was.kind.clone(), now.kind.clone()));
         }
-        if *now_not_null && !not_null {
-            effect.not_null.push(new_name.clone());
+        if now.not_null && !was.not_null {
+            effect.not_null.push(now.name.clone());
         }
     }
 }

@@ -15,8 +15,13 @@ SELECT pg_catalog.json_build_object(
       'parent', CASE WHEN c.relispartition THEN (SELECT h.inhparent::int8 FROM pg_catalog.pg_inherits h
         WHERE h.inhrelid = c.oid LIMIT 1) END,
       'columns', CASE WHEN c.relkind IN ('r', 'p', 'm') THEN (
-        SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_array(a.attname,
-          pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull)), '{}')
+        SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_object(
+          'name', a.attname,
+          'kind', pg_catalog.format_type(a.atttypid, a.atttypmod),
+          'not_null', a.attnotnull AND (a.attrelid, a.attnum) NOT IN (
+            SELECT k.conrelid, k.conkey[1] FROM pg_catalog.pg_constraint k
+            WHERE k.contype = 'n' AND NOT k.convalidated AND k.conrelid <> 0 AND k.conkey[1] IS NOT NULL),
+          'filled', a.atthasdef OR a.atthasmissing OR a.attidentity <> '')), '{}')
         FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
         ELSE '{}' END,
       'made', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.json_build_object(
