@@ -94,6 +94,7 @@ rules! {
     blocking_rewrite,
     blocking_scan,
     lock_held_across_statements,
+    locks_several_tables,
     backfill_in_migration,
     drop_breaks_clients,
     truncate_loses_rows,
