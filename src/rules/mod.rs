@@ -89,6 +89,7 @@ rules! {
     sequence_near_end,
     migration_fails,
     migrations_out_of_order,
+    migration_without_down,
     constraint_data_breaks,
     index_not_concurrent,
     blocking_rewrite,
