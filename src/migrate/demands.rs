@@ -2,7 +2,7 @@
 //!
 //! Refuses to speak of several columns together, of expressions and of some rows only: no statistics tell of them.
 
-use super::traced::{Constraint, Picture, Seen};
+use super::traced::{Constraint, Made, Seen};
 use serde::{Deserialize, Serialize};
 
 /// What a column has to hold in every row.
@@ -34,43 +34,38 @@ impl Demand {
     }
 }
 
-/// The demands that a statement makes of a table of before.
-pub fn demands(old: &Picture, before: &Picture, after: &Picture, oid: u32) -> Vec<Demand> {
-    let (Some(was), Some(now)) = (before.relations.get(&oid), after.relations.get(&oid)) else {
-        return Vec::new();
-    };
+/// The demands that a statement makes of a table: what it was before all migrations, before the statement and after it,
+/// with the indexes that were built on it, and its constraints that were made or validated.
+pub(super) fn demands(
+    old: &Seen,
+    was: &Seen,
+    now: &Seen,
+    built: &[&Seen],
+    constraints: &[(u32, &Constraint)],
+) -> Vec<Demand> {
     let rewritten = now.file != was.file;
     let demand = |holds: Holds, number: i16| {
         let column = now.columns.get(&number)?;
-        let first = old.relations.get(&oid).and_then(|seen| seen.columns.get(&number));
         let added = !was.columns.contains_key(&number);
         Some(Demand {
             holds,
             column: column.name.clone(),
-            was: first.map(|column| column.name.clone()),
+            was: old.columns.get(&number).map(|column| column.name.clone()),
             filled: column.filled || (added && rewritten),
         })
     };
     let strict = |seen: &Seen, number: i16| seen.columns.get(&number).is_some_and(|column| column.not_null);
     let mut nulls: Vec<i16> =
         now.columns.keys().copied().filter(|number| strict(now, *number) && !strict(was, *number)).collect();
-    let held = after.constraints.iter().filter(|(id, now)| {
-        now.table == oid && now.validated && before.constraints.get(id).is_none_or(|was| !was.validated)
-    });
-    nulls.extend(held.filter_map(|(_, constraint)| not_null(constraint)));
+    nulls.extend(constraints.iter().filter(|(_, c)| c.validated).filter_map(|(_, c)| not_null(c)));
     nulls.sort_unstable();
     nulls.dedup();
-    let mut all: Vec<Demand> =
-        nulls.into_iter().filter_map(|number| demand(Holds::NotNull, number)).collect();
-    for (_, seen) in super::traced::built(before, after, oid) {
-        let Some(made) = seen.made.as_ref().filter(|made| made.unique && made.predicate.is_none()) else {
-            continue;
-        };
-        if let [number] = made.keys[..] {
-            all.extend(demand(Holds::Unique, number));
-        }
-    }
-    all
+    let all_rows = |made: &&Made| made.unique && made.predicate.is_none();
+    let unique = built.iter().filter_map(|seen| seen.made.as_ref()).filter(all_rows).filter_map(|made| {
+        let [number] = made.keys[..] else { return None };
+        demand(Holds::Unique, number)
+    });
+    nulls.iter().filter_map(|number| demand(Holds::NotNull, *number)).chain(unique).collect()
 }
 
 /// The column that a constraint keeps from being NULL.

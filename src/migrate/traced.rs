@@ -94,7 +94,7 @@ pub struct Seen {
     pub made: Option<Made>,
 }
 
-/// A column in a [`Picture`].
+/// A column in a [`Picture`], which lists its fields in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Column {
     pub name: String,
@@ -106,7 +106,7 @@ pub struct Column {
     pub filled: bool,
 }
 
-/// What an index in a [`Picture`] is made of.
+/// What an index is made of in a [`Picture`], which lists its fields in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Made {
     pub unique: bool,
@@ -231,6 +231,8 @@ pub fn effects(
         locks.iter().filter(|(of, _)| *of == oid).filter_map(|(_, mode)| Lock::read(mode)).max()
     };
     let changes = changes_rows(text);
+    let indexes = built(before, after);
+    let constraints = made_or_validated(before, after);
     let mut effects = Vec::new();
     for (&oid, then) in &old.relations {
         // Gone before this statement.
@@ -239,15 +241,11 @@ pub fn effects(
         let lock = strongest(&after.locks, oid);
         let table = matches!(then.kind.as_str(), "r" | "p" | "m");
         let locked = |parent: u32| strongest(&after.locks, parent) > Some(Lock::AccessShare);
-        let built = built(before, after, oid).map(|(_, seen)| seen.name.clone()).collect();
+        let built: Vec<&Seen> = indexes.iter().copied().filter(|seen| seen.table == Some(oid)).collect();
+        let bound: Vec<(u32, &Constraint)> =
+            constraints.iter().copied().filter(|(_, constraint)| constraint.table == oid).collect();
         let count = |picture: &Picture| picture.counts.get(&oid).copied().unwrap_or((0.0, 0.0));
         let scanned = count(after).0 > count(before).0;
-        let constraints: Vec<Constraint> = after
-            .constraints
-            .iter()
-            .filter(|(id, c)| c.table == oid && !before.constraints.contains_key(id))
-            .map(|(_, c)| c.clone())
-            .collect();
         let mut effect = Effect {
             oid,
             relation: then.name.clone(),
@@ -259,7 +257,7 @@ pub fn effects(
             rewritten: now.is_some_and(|now| now.file != was.file && was.file != 0),
             scanned,
             changes_rows: table && changes && lock >= Some(Lock::RowExclusive),
-            built,
+            built: built.iter().map(|seen| seen.name.clone()).collect(),
             dropped: now.is_none(),
             renamed_to: now.filter(|now| now.name != was.name).map(|now| now.name.clone()),
             added_columns: Vec::new(),
@@ -267,8 +265,12 @@ pub fn effects(
             renamed_columns: Vec::new(),
             retyped: Vec::new(),
             not_null: Vec::new(),
-            constraints,
-            demands: demands(old, before, after, oid),
+            constraints: bound
+                .iter()
+                .filter(|(id, _)| !before.constraints.contains_key(id))
+                .map(|(_, constraint)| (*constraint).clone())
+                .collect(),
+            demands: now.map_or(Vec::new(), |now| demands(then, was, now, &built, &bound)),
         };
         if let Some(now) = now {
             columns(&mut effect, was, now);
@@ -285,19 +287,21 @@ pub fn effects(
     effects
 }
 
-/// The indexes of a table that a statement built.
-pub(super) fn built<'a>(
-    before: &'a Picture,
-    after: &'a Picture,
-    table: u32,
-) -> impl Iterator<Item = (u32, &'a Seen)> {
-    after.relations.iter().map(|(oid, seen)| (*oid, seen)).filter(move |(index, seen)| {
+/// The indexes that a statement built.
+fn built<'a>(before: &Picture, after: &'a Picture) -> Vec<&'a Seen> {
+    let new = after.relations.iter().filter(|(oid, seen)| {
         // A change of type makes an index anew under its name, with or without its file.
-        let known = |old: &Seen| old.table == Some(table) && old.name == seen.name;
-        seen.table == Some(table)
-            && !before.relations.contains_key(index)
-            && !before.relations.values().any(known)
-    })
+        let known = |old: &Seen| old.table == seen.table && old.name == seen.name;
+        seen.table.is_some() && !before.relations.contains_key(oid) && !before.relations.values().any(known)
+    });
+    new.map(|(_, seen)| seen).collect()
+}
+
+/// The constraints that a statement made or validated, with their OIDs.
+fn made_or_validated<'a>(before: &Picture, after: &'a Picture) -> Vec<(u32, &'a Constraint)> {
+    let then = |oid: &u32| before.constraints.get(oid).map(|constraint| constraint.validated);
+    let now = after.constraints.iter().filter(|(oid, now)| then(oid) != Some(now.validated));
+    now.map(|(oid, constraint)| (*oid, constraint)).collect()
 }
 
 /// Marks what is gone or renamed and has a successor of its name at the end.

@@ -15,21 +15,17 @@ SELECT pg_catalog.json_build_object(
       'parent', CASE WHEN c.relispartition THEN (SELECT h.inhparent::int8 FROM pg_catalog.pg_inherits h
         WHERE h.inhrelid = c.oid LIMIT 1) END,
       'columns', CASE WHEN c.relkind IN ('r', 'p', 'm') THEN (
-        SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_object(
-          'name', a.attname,
-          'kind', pg_catalog.format_type(a.atttypid, a.atttypmod),
-          'not_null', a.attnotnull AND (a.attrelid, a.attnum) NOT IN (
+        SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_array(a.attname,
+          pg_catalog.format_type(a.atttypid, a.atttypmod),
+          a.attnotnull AND (a.attrelid, a.attnum) NOT IN (
             SELECT k.conrelid, k.conkey[1] FROM pg_catalog.pg_constraint k
             WHERE k.contype = 'n' AND NOT k.convalidated AND k.conrelid <> 0 AND k.conkey[1] IS NOT NULL),
-          'filled', a.atthasdef OR a.atthasmissing OR a.attidentity <> '')), '{}')
+          a.atthasdef OR a.atthasmissing OR a.attidentity <> '')), '{}')
         FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
         ELSE '{}' END,
-      'made', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.json_build_object(
-        'unique', i.indisunique,
-        'usable', i.indisvalid,
-        'method', (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam),
-        'keys', pg_catalog.to_json((i.indkey::int2[])[0:i.indnkeyatts - 1]),
-        'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid)) END)), '{}')
+      'made', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.json_build_array(i.indisunique,
+        i.indisvalid, (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam),
+        (i.indkey::int2[])[0:i.indnkeyatts - 1], pg_catalog.pg_get_expr(i.indpred, i.indrelid)) END)), '{}')
     FROM own c LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid),
   'counts', (SELECT COALESCE(pg_catalog.json_object_agg(c.oid, pg_catalog.json_build_array(
       pg_catalog.pg_stat_get_xact_numscans(c.oid),
@@ -47,7 +43,7 @@ SELECT pg_catalog.json_build_object(
       'validated', k.convalidated,
       'definition', pg_catalog.pg_get_constraintdef(k.oid),
       'index', NULLIF(k.conindid, 0)::int8,
-      'columns', COALESCE(pg_catalog.to_json(k.conkey), '[]'),
+      'columns', COALESCE(k.conkey, '{}'),
       'refers', NULLIF(k.confrelid, 0)::int8,
       'inherited', k.conparentid <> 0)), '{}')
     FROM pg_catalog.pg_constraint k JOIN own c ON c.oid = k.conrelid
