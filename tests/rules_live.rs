@@ -181,7 +181,7 @@ fn run_migrations(major: u32, rule: &str, case: &Case) -> Result<(), String> {
         }
         let schema = |migrations: &[String]| {
             let db = support::database(major);
-            db.execute_each(&pieces(&case.setup));
+            db.execute_each(&schema(case));
             migrations.iter().for_each(|text| db.execute_each(&pieces(text)));
             db.query_text(SCHEMA)
         };
@@ -191,6 +191,12 @@ fn run_migrations(major: u32, rule: &str, case: &Case) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The setup of a case about migrations. Rows are production's: the twin has its pack in their place.
+fn schema(case: &Case) -> Vec<String> {
+    let rows = |sql: &str| ["INSERT", "VACUUM", "ANALYZE"].iter().any(|word| sql.starts_with(word));
+    pieces(&case.setup).into_iter().filter(|sql| case.queries.is_empty() || !rows(sql)).collect()
 }
 
 /// Runs `check` on these migrations and analyses what it captured.
@@ -209,11 +215,7 @@ fn checked(
     for (name, text) in &case.bases {
         ["base", "migrations"].iter().for_each(|folder| write(&format!("{folder}/{name}"), text));
     }
-    // Rows are production's: the twin has its pack in their place.
-    let rows = |sql: &&String| ["INSERT", "VACUUM", "ANALYZE"].iter().any(|word| sql.starts_with(word));
-    let schema: Vec<String> =
-        pieces(&case.setup).iter().filter(|sql| case.queries.is_empty() || !rows(sql)).cloned().collect();
-    std::fs::write(at("schema.sql"), schema.join(";\n")).expect("write the schema");
+    std::fs::write(at("schema.sql"), schema(case).join(";\n")).expect("write the schema");
     if !case.queries.is_empty() {
         std::fs::write(at("queries.sql"), case.queries.join(";\n")).expect("write the queries");
         let mut pack = Command::new(env!("CARGO_BIN_EXE_pgproof"));

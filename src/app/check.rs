@@ -6,6 +6,7 @@ mod accepting;
 mod files;
 mod queries;
 mod seeded;
+mod sizes;
 mod valued;
 
 use super::explain::{load, save};
@@ -18,14 +19,13 @@ use crate::catalog::ServerInfo;
 use crate::cli::{Check as Args, Common, FailOn};
 use crate::corpus::Query;
 use crate::error::{Error, Kind, Result};
-use crate::migrate::{Framework, Migration, Problem, Size, Sizes, Trace, put_behind, read};
+use crate::migrate::{Framework, Migration, Problem, Sizes, Trace, put_behind, read};
+use crate::pack::Pack;
 use crate::pack::place::Places;
-use crate::pack::{Pack, RelationKind};
 use crate::postgres::missing::Missing;
 use crate::postgres::{Interrupt, trace, twin as database};
 use crate::rules::Config;
-use crate::sql::ident::qualified;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 /// The migrations of both sides, read.
@@ -200,7 +200,7 @@ async fn check(
     drop(head);
     let mut times = vec![("tracing the new migrations", began.elapsed())];
     let failed = traced.iter().any(|traced| traced.failure.is_some());
-    let sizes = pack.map_or_else(Sizes::default, sizes);
+    let sizes = pack.map_or_else(Sizes::default, |pack| sizes::of(pack, &traced));
     let (framework, applied) = (sides.framework, sides.base.len());
     capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes, framework, applied });
     if queries.is_empty() {
@@ -238,28 +238,6 @@ async fn check(
 
 /// The database with all migrations.
 const HEAD: &str = "pgproof_head";
-
-/// The sizes of a pack's tables, their indexes with them.
-fn sizes(pack: &Pack) -> Sizes {
-    let block = f64::from(pack.source.block_size);
-    let mut sizes: BTreeMap<String, Size> = BTreeMap::new();
-    let none = Size { rows: 0.0, bytes: 0.0, index_bytes: 0.0, assumed: false };
-    for relation in &pack.relations {
-        let bytes = relation.blocks.unwrap_or(relation.pages) * block;
-        match (&relation.table, relation.kind) {
-            (Some(table), _) => {
-                sizes.entry(qualified(&table.schema, &table.name)).or_insert(none).index_bytes += bytes;
-            }
-            (None, RelationKind::Partitioned) => {}
-            (None, _) => {
-                let size = sizes.entry(qualified(&relation.schema, &relation.name)).or_insert(none);
-                size.bytes += bytes;
-                size.rows += relation.rows.max(0.0);
-            }
-        }
-    }
-    Sizes::known(sizes)
-}
 
 fn server(ground: &Ground, pack: Option<&Pack>) -> ServerInfo {
     ServerInfo {

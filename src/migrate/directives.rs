@@ -2,9 +2,12 @@
 //!
 //! Refuses to move a line: what is left out is blanked, so that places stay true.
 
-/// The part of a file that goes up, other lines blanked, and whether it asks for no transaction.
+/// The part of a file that goes up, other lines blanked, whether it asks for no transaction, and what undoes it.
+#[derive(Default)]
 pub(super) struct Up {
     pub text: String,
+    /// The part that undoes, where a line says where it begins.
+    pub down: Option<String>,
     pub no_transaction: bool,
     /// Lines between StatementBegin and StatementEnd, which are one statement: first and last.
     pub whole: Vec<(usize, usize)>,
@@ -21,13 +24,16 @@ fn directive(line: &str) -> Option<String> {
 
 /// A goose file.
 pub(super) fn goose(text: &str) -> Up {
-    let mut up = Up { text: String::new(), no_transaction: false, whole: Vec::new(), marked: false };
+    let mut up = Up::default();
     let (mut within, mut began) = (false, None);
     for (at, line) in text.split('\n').enumerate() {
         let directed = directive(line).filter(|d| d.starts_with("+goose"));
         match directed.as_deref() {
             Some("+goose up") => (within, up.marked) = (true, true),
-            Some("+goose down") => within = false,
+            Some("+goose down") => {
+                within = false;
+                up.down = Some(String::new());
+            }
             Some("+goose no transaction") => up.no_transaction = true,
             Some("+goose statementbegin") if within => began = Some(at + 1),
             Some("+goose statementend") if within => {
@@ -36,13 +42,16 @@ pub(super) fn goose(text: &str) -> Up {
             _ => {}
         }
         push(&mut up.text, line, within && directed.is_none());
+        if let Some(down) = up.down.as_mut().filter(|_| !within) {
+            push(down, line, directed.is_none());
+        }
     }
     up
 }
 
 /// A dbmate file.
 pub(super) fn dbmate(text: &str) -> Up {
-    let mut up = Up { text: String::new(), no_transaction: false, whole: Vec::new(), marked: false };
+    let mut up = Up::default();
     let mut within = false;
     for line in text.split('\n') {
         let directed = directive(line).filter(|d| d.starts_with("migrate:"));
@@ -50,8 +59,14 @@ pub(super) fn dbmate(text: &str) -> Up {
             within = words.starts_with("migrate:up");
             up.marked |= within;
             up.no_transaction |= within && words.contains("transaction:false");
+            if words.starts_with("migrate:down") {
+                up.down = Some(String::new());
+            }
         }
         push(&mut up.text, line, within && directed.is_none());
+        if let Some(down) = up.down.as_mut().filter(|_| !within) {
+            push(down, line, directed.is_none());
+        }
     }
     up
 }

@@ -3,16 +3,20 @@
 //!
 //! Refuses to apply a migration, and to guess what its framework would not do.
 
+pub mod demands;
 mod directives;
+mod down;
 mod framework;
+pub mod keys;
 mod read;
 mod sizes;
 pub mod traced;
 
+pub use down::NoDown;
 pub use framework::{Framework, Late};
 pub(crate) use read::outside;
 pub use read::{Problem, read};
-pub use sizes::{Size, Sizes};
+pub use sizes::{Size, Sizes, Spread};
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +60,9 @@ pub struct Migration {
     /// The newest version of the base, where this one comes before it.
     #[serde(default)]
     pub behind: Option<String>,
+    /// Nothing undoes it, though its framework could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_down: Option<NoDown>,
     pub steps: Vec<Step>,
     /// The file as it was read, to tell whether it was edited.
     #[serde(skip)]

@@ -3,6 +3,7 @@
 //! Refuses to skip what it cannot read: that is an error with its place.
 
 use super::directives::{Up, dbmate, goose};
+use super::down::put_downs;
 use super::framework::base;
 use super::{File, Framework, Migration, Refused, Running, Step};
 use crate::error::{Error, Kind, Result};
@@ -65,6 +66,7 @@ pub fn read(files: &[File], framework: Framework) -> Result<(Vec<Migration>, Vec
         let read = migration(framework, version, file, settings, &mut problems)?;
         migrations.push(Migration { repeatable, ..read });
     }
+    put_downs(framework, files, &mut migrations);
     Ok((migrations, problems))
 }
 
@@ -165,9 +167,9 @@ fn migration(
         Framework::Plain => {
             let (text, unheard) = without_commands(&text);
             unheard.into_iter().for_each(&mut problem);
-            Up { text, no_transaction: false, whole: Vec::new(), marked: true }
+            Up { text, marked: true, ..Up::default() }
         }
-        _ => Up { text: text.clone(), no_transaction: false, whole: Vec::new(), marked: true },
+        _ => Up { text: text.clone(), marked: true, ..Up::default() },
     };
     if !up.marked {
         problem(format!("nothing says where it goes up, so {} runs none of it", framework.name()));
@@ -195,7 +197,18 @@ fn migration(
         _ => None,
     };
     let (name, path) = (file.name.clone(), file.path.clone());
-    Ok(Migration { version, name, path, running, repeatable: false, refused, behind: None, steps, text })
+    Ok(Migration {
+        version,
+        name,
+        path,
+        running,
+        repeatable: false,
+        refused,
+        behind: None,
+        no_down: None,
+        steps,
+        text,
+    })
 }
 
 /// Flyway runs a file in a transaction or without, and looks at its statements to know; `executeInTransaction=false` does

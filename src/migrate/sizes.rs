@@ -1,4 +1,4 @@
-//! How large the tables are that migrations work on.
+//! How large the tables are that migrations work on, and what stands in the columns that they ask something of.
 //!
 //! Refuses to know what nobody said: without a pack every table is taken to be of one assumed size, and that is told.
 
@@ -10,6 +10,22 @@ use std::collections::BTreeMap;
 pub struct Sizes {
     /// By name, qualified and quoted where needed; `None`: no pack.
     known: Option<BTreeMap<String, Size>>,
+    /// By the same name and the column's, of columns that migrations ask something of.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    spreads: BTreeMap<String, BTreeMap<String, Spread>>,
+}
+
+/// How the values of a column were spread when its table was last analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Rows of the table then.
+    pub rows: f64,
+    /// Share of the rows that are NULL.
+    pub nulls: f64,
+    /// Different values, as `stadistinct`: negative is a share of the rows, 0 is unknown.
+    pub distinct: f64,
+    /// Share of the rows that the most common value stands in; `None`: none was seen more than once.
+    pub common: Option<f64>,
 }
 
 /// A table's size.
@@ -31,7 +47,17 @@ pub const ASSUMED: Size = Size { rows: 10_000_000.0, bytes: 1e9, index_bytes: 4e
 impl Sizes {
     /// The sizes that a pack tells.
     pub fn known(sizes: BTreeMap<String, Size>) -> Sizes {
-        Sizes { known: Some(sizes) }
+        Sizes { known: Some(sizes), spreads: BTreeMap::new() }
+    }
+
+    /// The same with the spread of one more column.
+    pub fn add_spread(&mut self, relation: &str, column: &str, spread: Spread) {
+        self.spreads.entry(relation.to_owned()).or_default().insert(column.to_owned(), spread);
+    }
+
+    /// How the values of a column were spread; `None` where no pack tells.
+    pub fn spread(&self, relation: &str, column: &str) -> Option<Spread> {
+        self.spreads.get(relation)?.get(column).copied()
     }
 
     /// The size of a table; where there is a pack and it does not know the table, it is empty: new in production.

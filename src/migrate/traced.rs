@@ -2,6 +2,8 @@
 //!
 //! Refuses to judge. A relation that the migrations themselves made is nobody's to wait for: it is not told of.
 
+use super::demands::{Demand, demands};
+use super::keys::Key;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -85,8 +87,35 @@ pub struct Seen {
     pub table: Option<u32>,
     /// Of a partition: the table that it is a part of.
     pub parent: Option<u32>,
-    /// By number: name, type, NOT NULL.
-    pub columns: BTreeMap<i16, (String, String, bool)>,
+    /// By number.
+    pub columns: BTreeMap<i16, Column>,
+    /// Of an index.
+    #[serde(default)]
+    pub made: Option<Made>,
+}
+
+/// A column in a [`Picture`], which lists its fields in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Column {
+    pub name: String,
+    /// As `format_type` prints it.
+    pub kind: String,
+    /// NOT NULL, and known to be so of every row.
+    pub not_null: bool,
+    /// Rows that were there when it was added have a value: it has a default, or had one then.
+    pub filled: bool,
+}
+
+/// What an index is made of in a [`Picture`], which lists its fields in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Made {
+    pub unique: bool,
+    /// It is valid.
+    pub usable: bool,
+    pub method: String,
+    /// Numbers of its key columns; 0 is an expression.
+    pub keys: Vec<i16>,
+    pub predicate: Option<String>,
 }
 
 /// A constraint in a [`Picture`].
@@ -101,6 +130,15 @@ pub struct Constraint {
     pub definition: String,
     /// The index behind it.
     pub index: Option<u32>,
+    /// Numbers of its table's columns.
+    #[serde(default, skip_serializing)]
+    pub columns: Vec<i16>,
+    /// Of a foreign key: the table that it refers to.
+    #[serde(default, skip_serializing)]
+    pub refers: Option<u32>,
+    /// It is there because a table above has it.
+    #[serde(default, skip_serializing)]
+    pub inherited: bool,
 }
 
 /// What one statement did.
@@ -115,6 +153,9 @@ pub struct Traced {
     pub lock_timeout: f64,
     /// Of relations that were there before the first of the new migrations.
     pub effects: Vec<Effect>,
+    /// Foreign keys that it made, on tables of before and on new ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Key>,
     pub failure: Option<Failure>,
 }
 
@@ -158,6 +199,9 @@ pub struct Effect {
     pub not_null: Vec<String>,
     /// Constraints that were not there.
     pub constraints: Vec<Constraint>,
+    /// What its rows have to hold from now on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demands: Vec<Demand>,
 }
 
 impl Effect {
@@ -187,6 +231,8 @@ pub fn effects(
         locks.iter().filter(|(of, _)| *of == oid).filter_map(|(_, mode)| Lock::read(mode)).max()
     };
     let changes = changes_rows(text);
+    let indexes = built(before, after);
+    let constraints = made_or_validated(before, after);
     let mut effects = Vec::new();
     for (&oid, then) in &old.relations {
         // Gone before this statement.
@@ -195,26 +241,11 @@ pub fn effects(
         let lock = strongest(&after.locks, oid);
         let table = matches!(then.kind.as_str(), "r" | "p" | "m");
         let locked = |parent: u32| strongest(&after.locks, parent) > Some(Lock::AccessShare);
-        let built: Vec<String> = after
-            .relations
-            .iter()
-            .filter(|(index, seen)| {
-                // A change of type makes an index anew under its name, with or without its file.
-                let known = |old: &Seen| old.table == Some(oid) && old.name == seen.name;
-                seen.table == Some(oid)
-                    && !before.relations.contains_key(index)
-                    && !before.relations.values().any(known)
-            })
-            .map(|(_, seen)| seen.name.clone())
-            .collect();
+        let built: Vec<&Seen> = indexes.iter().copied().filter(|seen| seen.table == Some(oid)).collect();
+        let bound: Vec<(u32, &Constraint)> =
+            constraints.iter().copied().filter(|(_, constraint)| constraint.table == oid).collect();
         let count = |picture: &Picture| picture.counts.get(&oid).copied().unwrap_or((0.0, 0.0));
         let scanned = count(after).0 > count(before).0;
-        let constraints: Vec<Constraint> = after
-            .constraints
-            .iter()
-            .filter(|(id, c)| c.table == oid && !before.constraints.contains_key(id))
-            .map(|(_, c)| c.clone())
-            .collect();
         let mut effect = Effect {
             oid,
             relation: then.name.clone(),
@@ -226,7 +257,7 @@ pub fn effects(
             rewritten: now.is_some_and(|now| now.file != was.file && was.file != 0),
             scanned,
             changes_rows: table && changes && lock >= Some(Lock::RowExclusive),
-            built,
+            built: built.iter().map(|seen| seen.name.clone()).collect(),
             dropped: now.is_none(),
             renamed_to: now.filter(|now| now.name != was.name).map(|now| now.name.clone()),
             added_columns: Vec::new(),
@@ -234,7 +265,12 @@ pub fn effects(
             renamed_columns: Vec::new(),
             retyped: Vec::new(),
             not_null: Vec::new(),
-            constraints,
+            constraints: bound
+                .iter()
+                .filter(|(id, _)| !before.constraints.contains_key(id))
+                .map(|(_, constraint)| (*constraint).clone())
+                .collect(),
+            demands: now.map_or(Vec::new(), |now| demands(then, was, now, &built, &bound)),
         };
         if let Some(now) = now {
             columns(&mut effect, was, now);
@@ -242,12 +278,30 @@ pub fn effects(
         let changed = effect.dropped
             || effect.renamed_to.is_some()
             || !effect.dropped_columns.is_empty()
-            || !effect.renamed_columns.is_empty();
+            || !effect.renamed_columns.is_empty()
+            || !effect.demands.is_empty();
         if effect.lock.is_some() || effect.long() || changed {
             effects.push(effect);
         }
     }
     effects
+}
+
+/// The indexes that a statement built.
+fn built<'a>(before: &Picture, after: &'a Picture) -> Vec<&'a Seen> {
+    let new = after.relations.iter().filter(|(oid, seen)| {
+        // A change of type makes an index anew under its name, with or without its file.
+        let known = |old: &Seen| old.table == seen.table && old.name == seen.name;
+        seen.table.is_some() && !before.relations.contains_key(oid) && !before.relations.values().any(known)
+    });
+    new.map(|(_, seen)| seen).collect()
+}
+
+/// The constraints that a statement made or validated, with their OIDs.
+fn made_or_validated<'a>(before: &Picture, after: &'a Picture) -> Vec<(u32, &'a Constraint)> {
+    let then = |oid: &u32| before.constraints.get(oid).map(|constraint| constraint.validated);
+    let now = after.constraints.iter().filter(|(oid, now)| then(oid) != Some(now.validated));
+    now.map(|(oid, constraint)| (*oid, constraint)).collect()
 }
 
 /// Marks what is gone or renamed and has a successor of its name at the end.
@@ -261,20 +315,20 @@ pub fn mark_remade(traced: &mut [Traced], end: &Picture) {
 
 fn columns(effect: &mut Effect, was: &Seen, now: &Seen) {
     let new = now.columns.iter().filter(|(number, _)| !was.columns.contains_key(number));
-    effect.added_columns = new.map(|(_, (name, ..))| name.clone()).collect();
-    for (number, (name, kind, not_null)) in &was.columns {
-        let Some((new_name, new_kind, now_not_null)) = now.columns.get(number) else {
-            effect.dropped_columns.push(name.clone());
+    effect.added_columns = new.map(|(_, column)| column.name.clone()).collect();
+    for (number, was) in &was.columns {
+        let Some(now) = now.columns.get(number) else {
+            effect.dropped_columns.push(was.name.clone());
             continue;
         };
-        if name != new_name {
-            effect.renamed_columns.push((name.clone(), new_name.clone()));
+        if was.name != now.name {
+            effect.renamed_columns.push((was.name.clone(), now.name.clone()));
         }
-        if kind != new_kind {
-            effect.retyped.push((new_name.clone(), kind.clone(), new_kind.clone()));
+        if was.kind != now.kind {
+            effect.retyped.push((now.name.clone(), was.kind.clone(), now.kind.clone()));
         }
-        if *now_not_null && !not_null {
-            effect.not_null.push(new_name.clone());
+        if now.not_null && !was.not_null {
+            effect.not_null.push(now.name.clone());
         }
     }
 }

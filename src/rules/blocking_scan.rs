@@ -6,6 +6,7 @@ use super::migration::{SECONDS, blocking, evidence, finding, loudness, text, wit
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Finding, Remedy};
+use crate::migrate::demands::Demand;
 use crate::migrate::traced::{Effect, Lock, Traced};
 use crate::sql::ident::{clip, quote};
 
@@ -24,7 +25,9 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
         let scanned = |effect: &&Effect| {
             let alone = effect.table && effect.scanned && !effect.rewritten && effect.built.is_empty();
             let by_rows = effect.changes_rows && effect.lock.is_none_or(|lock| lock < Lock::Share);
-            alone && !by_rows
+            // A new column that has to hold a value and has none ends at the first row.
+            let fails = effect.demands.iter().any(Demand::unfilled);
+            alone && !by_rows && !fails
         };
         // Where both sides of a foreign key are read, one finding tells of both.
         found.extend(traced.effects.iter().filter(scanned).find_map(|effect| scans(ctx, tuning, traced, effect)));

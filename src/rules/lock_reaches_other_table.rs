@@ -2,12 +2,11 @@
 //!
 //! Refuses to speak where the statement works long under it: other rules tell that, with both tables.
 
-use super::migration::{blocking, finding, text};
+use super::migration::{blocking, finding, names, text};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Evidence, Finding};
 use crate::migrate::traced::{Effect, Traced};
-use crate::sql::ident::unquote;
 use crate::sql::token::tokenize;
 
 pub(super) const SPEC: Spec = Spec {
@@ -47,14 +46,4 @@ fn reaches(ctx: &TraceContext, traced: &Traced, effect: &Effect) -> Option<Findi
     found.help = "set a lock_timeout, and run it when both tables are quiet".to_owned();
     found.evidence = vec![Evidence::text("lock", lock.name())];
     Some(found)
-}
-
-/// Whether the name of a relation stands in a text, as a word of SQL or of a body in it.
-fn names(text: &str, relation: &str) -> bool {
-    let bare = unquote(relation.rsplit('.').next().unwrap_or(relation)).to_lowercase();
-    let text = text.to_lowercase();
-    let letter = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(&bare).any(|(at, _)| {
-        !text[..at].ends_with(letter) && !text[at + bare.len()..].starts_with(letter)
-    })
 }

@@ -7,6 +7,7 @@ use crate::context::TraceContext;
 use crate::finding::{Confidence, Evidence, Finding, Location, Place, Severity};
 use crate::migrate::traced::{Effect, Lock, Traced};
 use crate::migrate::{Migration, Size};
+use crate::sql::ident::unquote;
 use crate::units::Millis;
 use crate::words::duration;
 
@@ -163,4 +164,13 @@ pub(super) fn evidence(ctx: &TraceContext, effect: &Effect, lock: Lock, range: R
 /// The statement as typed.
 pub(super) fn text<'a>(ctx: &TraceContext<'a>, traced: &Traced) -> &'a str {
     &ctx.migrations[traced.migration].steps[traced.step].text
+}
+
+/// Whether the name of a relation, or of a column, stands in a text, as a word of SQL or of a body in it.
+pub(super) fn names(text: &str, relation: &str) -> bool {
+    let bare = unquote(relation.rsplit('.').next().unwrap_or(relation)).to_lowercase();
+    let text = text.to_lowercase();
+    let letter = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(&bare)
+        .any(|(at, _)| !text[..at].ends_with(letter) && !text[at + bare.len()..].starts_with(letter))
 }

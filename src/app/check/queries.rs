@@ -195,9 +195,9 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
     let outcomes: Vec<Outcome> = judged.iter().map(|judged| judged.outcome).collect();
     let packed = compared.packed;
     let bad = move |outcome: Outcome| {
-        outcome == Outcome::Broken || (packed && matches!(outcome, Outcome::Regressed | Outcome::Worse))
+        outcome == Outcome::Broken
+            || (packed && matches!(outcome, Outcome::Regressed | Outcome::Worse | Outcome::Changed))
     };
-    let traced = capture.trace.as_ref().map_or(&[][..], |trace| &trace.traced);
     let over: Vec<Option<Budget>> = compared
         .queries
         .iter()
@@ -211,6 +211,7 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
     let changed: Vec<usize> =
         (0..outcomes.len()).filter(|&query| bad(outcomes[query]) || over[query].is_some()).collect();
     let known = Known { asked: &asked, judged: &judged, over: &over };
+    let traced = capture.trace.as_ref().map_or(&[][..], |trace| &trace.traced);
     on.culprits(&mut compared, &changed, known, traced, &thresholds).await?;
     if packed {
         let look = |outcome| matches!(outcome, Outcome::Regressed | Outcome::Worse | Outcome::NewUnindexed);
@@ -255,7 +256,7 @@ impl Comparison<'_> {
         &self,
         compared: &mut Compared,
         changed: &[usize],
-        Known { asked, judged, over }: Known<'_>,
+        known: Known<'_>,
         traced: &[Traced],
         thresholds: &Thresholds,
     ) -> Result<()> {
@@ -288,11 +289,13 @@ impl Comparison<'_> {
                     }
                     // With the values that it fares worst with.
                     let valued = |query: usize| {
-                        judged[query].valued.and_then(|at| compared.queries[query].valued.get(at))
+                        known.judged[query].valued.and_then(|at| compared.queries[query].valued.get(at))
                     };
                     let one = |&query: &usize| {
-                        valued(query)
-                            .map_or_else(|| asked[query].clone(), |v| asked[query].with(&v.parameters))
+                        valued(query).map_or_else(
+                            || known.asked[query].clone(),
+                            |v| known.asked[query].with(&v.parameters),
+                        )
                     };
                     let some: Vec<Asked> = queries.iter().map(one).collect();
                     let (server, names) =
@@ -306,12 +309,12 @@ impl Comparison<'_> {
                         .map(|(&query, side)| {
                             let base = valued(query).map_or(&compared.queries[query].base, |v| &v.base);
                             let judged = sides(base, side, (&compared.base, &names), thresholds);
-                            let other = matches!(
-                                judged.outcome,
-                                Outcome::Broken | Outcome::Regressed | Outcome::Worse
-                            );
+                            let other = match known.judged[query].outcome {
+                                Outcome::Changed => judged.outcome <= Outcome::Changed,
+                                _ => judged.outcome <= Outcome::Worse,
+                            };
                             let beyond = |budget| budget::beyond(side, budget, &names);
-                            (query, other || over[query].as_ref().is_some_and(beyond))
+                            (query, other || known.over[query].as_ref().is_some_and(beyond))
                         })
                         .collect();
                     search.answer(prefix, &answers);

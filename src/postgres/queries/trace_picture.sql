@@ -1,7 +1,7 @@
 -- One row, one JSON value: the user's relations, what this transaction did to them, the locks of this session. On
 -- servers of ours alone.
 WITH own AS MATERIALIZED (
-  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, c.relispartition
+  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, c.relispartition, c.relam
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I', 'v', 'S') AND c.oid >= 16384
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relpersistence <> 't'
@@ -16,9 +16,16 @@ SELECT pg_catalog.json_build_object(
         WHERE h.inhrelid = c.oid LIMIT 1) END,
       'columns', CASE WHEN c.relkind IN ('r', 'p', 'm') THEN (
         SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_array(a.attname,
-          pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull)), '{}')
+          pg_catalog.format_type(a.atttypid, a.atttypmod),
+          a.attnotnull AND (a.attrelid, a.attnum) NOT IN (
+            SELECT k.conrelid, k.conkey[1] FROM pg_catalog.pg_constraint k
+            WHERE k.contype = 'n' AND NOT k.convalidated AND k.conrelid <> 0 AND k.conkey[1] IS NOT NULL),
+          a.atthasdef OR a.atthasmissing OR a.attidentity <> '')), '{}')
         FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
-        ELSE '{}' END)), '{}')
+        ELSE '{}' END,
+      'made', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.json_build_array(i.indisunique,
+        i.indisvalid, (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam),
+        (i.indkey::int2[])[0:i.indnkeyatts - 1], pg_catalog.pg_get_expr(i.indpred, i.indrelid)) END)), '{}')
     FROM own c LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid),
   'counts', (SELECT COALESCE(pg_catalog.json_object_agg(c.oid, pg_catalog.json_build_array(
       pg_catalog.pg_stat_get_xact_numscans(c.oid),
@@ -35,6 +42,9 @@ SELECT pg_catalog.json_build_object(
       'kind', k.contype,
       'validated', k.convalidated,
       'definition', pg_catalog.pg_get_constraintdef(k.oid),
-      'index', NULLIF(k.conindid, 0)::int8)), '{}')
+      'index', NULLIF(k.conindid, 0)::int8,
+      'columns', COALESCE(k.conkey, '{}'),
+      'refers', NULLIF(k.confrelid, 0)::int8,
+      'inherited', k.conparentid <> 0)), '{}')
     FROM pg_catalog.pg_constraint k JOIN own c ON c.oid = k.conrelid
     WHERE k.contype IN ('c', 'f', 'p', 'u', 'x')))

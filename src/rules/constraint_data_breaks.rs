@@ -1,0 +1,168 @@
+//! A constraint that rows of production break, by the statistics of a pack.
+//!
+//! Refuses to count rows: what was so when the table was last analysed is what it knows.
+
+use super::migration::{finding, names, text};
+use super::{Check, Spec, Threshold, Tuning};
+use crate::context::TraceContext;
+use crate::finding::{Confidence, Evidence, Finding, Severity};
+use crate::migrate::demands::{Demand, Holds};
+use crate::migrate::traced::{Effect, Traced};
+use crate::migrate::Spread;
+use crate::sql::ident::quote;
+use crate::sql::token::tokenize;
+use crate::words::{count, percent};
+use std::collections::BTreeSet;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "constraint-data-breaks",
+    summary: "a migration asks for NOT NULL or UNIQUE where rows of production break it",
+    thresholds: &[Threshold {
+        name: "distinct-share",
+        default: 0.9,
+        unit: "of the rows",
+        why: "ANALYZE says exactly all where a sample shows no duplicate; a share near it may be a few rows of then",
+    }],
+    page: include_str!("../../rules/constraint-data-breaks.md"),
+    of_estimates: true,
+    check: Check::Migration(check),
+};
+
+fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
+    let mut found = Vec::new();
+    // A CHECK that is validated and the NOT NULL that it helps are one; so are a table and its partitions.
+    let mut told: BTreeSet<(&str, &str, Holds)> = BTreeSet::new();
+    for (at, traced) in ctx.traced.iter().enumerate() {
+        let mut here: BTreeSet<(&str, Holds)> = BTreeSet::new();
+        for effect in traced.effects.iter().filter(|effect| effect.table) {
+            for demand in &effect.demands {
+                let again = told.contains(&(effect.relation.as_str(), demand.column.as_str(), demand.holds))
+                    || (effect.part && here.contains(&(demand.column.as_str(), demand.holds)));
+                if again || mended(ctx, at, effect, demand) {
+                    continue;
+                }
+                let broken = match demand.holds {
+                    Holds::Unique => duplicates(ctx, tuning, traced, effect, demand),
+                    Holds::NotNull => nulls(ctx, traced, effect, demand),
+                };
+                if let Some(broken) = broken {
+                    told.insert((&effect.relation, &demand.column, demand.holds));
+                    here.insert((&demand.column, demand.holds));
+                    found.push(broken);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// An earlier statement, or the same one, changes what stands in the column, or takes the rows away.
+fn mended(ctx: &TraceContext, at: usize, effect: &Effect, demand: &Demand) -> bool {
+    let retyped = |one: &Effect| one.retyped.iter().any(|(column, ..)| *column == demand.column);
+    let same = |one: &&Effect| one.relation == effect.relation;
+    retyped(effect)
+        || ctx.traced[..at].iter().any(|traced| {
+            let sql = text(ctx, traced);
+            let (tokens, _) = tokenize(sql);
+            let first = |word: &str| tokens.first().is_some_and(|t| t.is_word(sql, word));
+            // What a function does stands elsewhere.
+            let unseen = first("call") || first("select");
+            let named = || names(sql, &demand.column) || demand.was.as_ref().is_some_and(|was| names(sql, was));
+            traced.effects.iter().filter(same).any(|one| {
+                let made = demand.was.is_none() && one.rewritten && one.added_columns.contains(&demand.column);
+                made || retyped(one) || (first("truncate") && one.rewritten) || (one.changes_rows && (unseen || named()))
+            })
+        })
+}
+
+fn nulls(ctx: &TraceContext, traced: &Traced, effect: &Effect, demand: &Demand) -> Option<Finding> {
+    let table = &effect.relation;
+    let mut found = finding(ctx, &SPEC, traced, Some(effect));
+    let Some(was) = &demand.was else {
+        let size = ctx.sizes.of(table);
+        if !demand.unfilled() || size.rows == 0.0 {
+            return None;
+        }
+        let column = quote(&demand.column);
+        found.what = format!("{column} of {table} is new and NOT NULL, and nothing fills it in the rows of before");
+        (found.severity, found.confidence) = match size.assumed {
+            true => (Severity::Warning, Confidence::Guessed),
+            false => (Severity::Error, Confidence::Measured),
+        };
+        found.why = match size.assumed {
+            true => "the statement fails where the table has a single row; on an empty database it runs".to_owned(),
+            false => format!("the statement fails: the table has about {} rows", count(size.rows)),
+        };
+        found.help = "add it with a DEFAULT, or without NOT NULL, fill it, and ask for NOT NULL then".to_owned();
+        let label = if size.assumed { "rows, assumed" } else { "rows" };
+        found.evidence = vec![Evidence::data(label, size.rows, "rows")];
+        return Some(found);
+    };
+    let spread = ctx.sizes.spread(table, was).filter(|spread| spread.nulls > 0.0)?;
+    let column = quote(was);
+    found.severity = Severity::Error;
+    found.what = format!("{column} of {table} has to be NOT NULL, and is NULL in {} of its rows", percent(spread.nulls));
+    found.why = "the statement fails: the rows were there when production was last analysed".to_owned();
+    found.help = format!("fill them in an earlier migration; they are SELECT * FROM {table} WHERE {column} IS NULL");
+    found.evidence = vec![
+        Evidence::data("NULL", spread.nulls, "of the rows"),
+        Evidence::data("rows", spread.rows, "rows"),
+    ];
+    Some(found)
+}
+
+fn duplicates(
+    ctx: &TraceContext,
+    tuning: &Tuning,
+    traced: &Traced,
+    effect: &Effect,
+    demand: &Demand,
+) -> Option<Finding> {
+    let (table, was) = (&effect.relation, demand.was.as_ref()?);
+    let spread = ctx.sizes.spread(table, was).filter(|spread| spread.rows > 0.0)?;
+    let column = quote(was);
+    let mut found = finding(ctx, &SPEC, traced, Some(effect));
+    let often = spread.common.map_or(0.0, |share| (share * spread.rows).round());
+    let Different { values, rows } = different(&spread);
+    if often >= 2.0 {
+        found.severity = Severity::Error;
+        found.what = format!(
+            "{column} of {table} has to be unique, and one value stands in about {} of its {} rows",
+            count(often),
+            count(spread.rows)
+        );
+        found.why = "the statement fails: the rows were there when production was last analysed".to_owned();
+    } else if values < rows * tuning.get("distinct-share") {
+        (found.severity, found.confidence) = (Severity::Warning, Confidence::Estimated);
+        found.what = format!(
+            "{column} of {table} has to be unique, and has about {} different values in {} rows",
+            count(values),
+            count(rows)
+        );
+        found.why = "the statement fails if that is so: the number is an estimate from a sample".to_owned();
+    } else {
+        return None;
+    }
+    found.help = format!(
+        "mend them in an earlier migration; they are SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL \
+         GROUP BY 1 HAVING count(*) > 1"
+    );
+    found.evidence = vec![
+        Evidence::data("different values", values.round(), "values"),
+        Evidence::data("rows with a value", rows.round(), "rows"),
+    ];
+    Some(found)
+}
+
+/// Different values of a column, in so many rows that have one.
+struct Different {
+    values: f64,
+    rows: f64,
+}
+
+fn different(spread: &Spread) -> Different {
+    let values = if spread.distinct < 0.0 { -spread.distinct * spread.rows } else { spread.distinct };
+    // Zero: unknown.
+    let rows = spread.rows * (1.0 - spread.nulls);
+    Different { values: if spread.distinct == 0.0 { rows } else { values }, rows }
+}
