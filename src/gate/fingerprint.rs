@@ -5,6 +5,7 @@
 use super::Names;
 use crate::plan::{Node, Plan, Relationship};
 use crate::sql::{digest, hex};
+use std::collections::BTreeSet;
 
 /// The fingerprints of a plan, each behind the version of how it is made: those of other versions are not to be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,18 +29,26 @@ pub fn marks(plan: &Plan, names: &Names) -> Marks {
 /// are one way; partitions are their table, once.
 pub fn access(plan: &Plan, names: &Names) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
-    let mut parts: Vec<String> = Vec::new();
+    let mut parts: BTreeSet<(String, &str)> = BTreeSet::new();
     for node in &plan.nodes {
         let Some(path) = path(plan, node, names) else { continue };
         match partition(node, names) {
-            true if parts.contains(&path) => {}
-            true => parts.push(path),
+            true => drop(parts.insert((path, alias(node)))),
             false => paths.push(path),
         }
     }
-    paths.append(&mut parts);
+    paths.extend(parts.into_iter().map(|(path, _)| path));
     paths.sort();
     paths
+}
+
+/// What a statement calls the table whose partition a node reads: the server counts its partitions behind that, `o_1`.
+fn alias(node: &Node) -> &str {
+    let alias = node.detail.alias.as_deref().unwrap_or_default();
+    match alias.rsplit_once('_') {
+        Some((name, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => alias,
+    }
 }
 
 /// The relation of a node, with its schema.

@@ -5,6 +5,7 @@
 use super::fingerprint::{access, index_only, read_whole, shape};
 use super::{Names, Query, Side};
 use crate::plan::{Plan, read_statement};
+use std::collections::BTreeMap;
 
 /// The least that a plan is taken to cost: the last digit that the server prints.
 const LEAST: f64 = 0.01;
@@ -133,7 +134,7 @@ pub fn sides(base: &Side, head: &Side, names: (&Names, &Names), thresholds: &Thr
             if matches!(head, Side::Failed { .. }) { Outcome::Broken } else { Outcome::Unplanned }
         }
         (Err(_), Ok(is)) => {
-            judgement.whole = read_whole(&is).find(|table| large(table, names.1, thresholds));
+            judgement.whole = largest(&[], &is, names.1, thresholds);
             if judgement.whole.is_some() { Outcome::NewUnindexed } else { Outcome::New }
         }
         (Err(_), Err(error)) => {
@@ -144,8 +145,16 @@ pub fn sides(base: &Side, head: &Side, names: (&Names, &Names), thresholds: &Thr
     judgement
 }
 
-fn large(table: &str, names: &Names, thresholds: &Thresholds) -> bool {
-    names.blocks.get(table).is_some_and(|blocks| *blocks >= thresholds.large)
+/// A large table that head reads as a whole, and base did not; partitions count together.
+fn largest(old: &[String], is: &Plan, names: &Names, thresholds: &Thresholds) -> Option<String> {
+    let new = without(&read_whole(is).collect::<Vec<_>>(), old);
+    let mut blocks: BTreeMap<&String, f64> = BTreeMap::new();
+    for table in &new {
+        *blocks.entry(names.roots.get(table).unwrap_or(table)).or_default() +=
+            names.blocks.get(table).copied().unwrap_or(0.0);
+    }
+    let large = blocks.into_iter().filter(|(_, blocks)| *blocks >= thresholds.large);
+    large.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(table, _)| table.clone())
 }
 
 fn plan(side: &Side) -> Result<Plan, String> {
@@ -183,7 +192,7 @@ fn changed(
         return Outcome::Tie;
     }
     let old: Vec<String> = read_whole(was).collect();
-    judgement.whole = read_whole(is).find(|table| !old.contains(table) && large(table, head, thresholds));
+    judgement.whole = largest(&old, is, head, thresholds);
     match ratio {
         ratio if ratio >= thresholds.regressed => Outcome::Regressed,
         // An index is no longer used, and the table is large.

@@ -1,12 +1,12 @@
-//! Foreign keys that migrations make, and whether an index serves them when all migrations have run.
+//! Foreign keys that migrations make, or take the index from, and whether one serves them when all migrations have run.
 //!
 //! Refuses to tell of a key that a partition has from its table: the table's own is told of.
 
-use super::traced::{Made, Picture, Traced};
+use super::traced::{Constraint, Made, Picture, Traced};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// A foreign key that a statement made.
+/// A foreign key that a statement made, or took the index from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     #[serde(skip)]
@@ -22,14 +22,40 @@ pub struct Key {
     pub columns: Vec<String>,
     /// It is there when all migrations have run, and no index of the child begins with its columns.
     pub unserved: bool,
+    /// It was there before, and an index served it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
-/// The foreign keys that are there after a statement and were not before it.
-pub fn new_keys(before: &Picture, after: &Picture) -> Vec<Key> {
-    let made = after.constraints.iter().filter(|(oid, constraint)| {
-        constraint.kind == "f" && !constraint.inherited && !before.constraints.contains_key(oid)
+/// The foreign keys that a statement made, and those that it took the last index from.
+pub fn keys(before: &Picture, after: &Picture) -> Vec<Key> {
+    let foreign = |constraint: &&Constraint| constraint.kind == "f" && !constraint.inherited;
+    let made =
+        after.constraints.iter().filter(|(oid, c)| foreign(c) && !before.constraints.contains_key(oid));
+    let made = made.map(|(&oid, constraint)| key(oid, constraint, false));
+    // Few statements take an index away: only then is it worth to look.
+    let gone = before.relations.iter().filter(|(oid, seen)| {
+        seen.made.as_ref().is_some_and(|made| made.usable)
+            && after.relations.get(oid).is_none_or(|now| now.made != seen.made)
     });
-    made.map(|(&oid, constraint)| Key {
+    let root = |table: u32| {
+        let above = |table: &u32| before.relations.get(table).and_then(|seen| seen.parent);
+        std::iter::successors(Some(table), above).last().unwrap_or(table)
+    };
+    let tables: BTreeSet<u32> = gone.filter_map(|(_, seen)| seen.table).flat_map(|t| [t, root(t)]).collect();
+    let lost = after.constraints.iter().filter(|(oid, constraint)| {
+        let columns = |picture: &Picture| names(picture, constraint.table, &constraint.columns);
+        foreign(constraint)
+            && tables.contains(&constraint.table)
+            && before.constraints.contains_key(oid)
+            && served(before, constraint.table, &columns(before))
+            && !served(after, constraint.table, &columns(after))
+    });
+    made.chain(lost.map(|(&oid, constraint)| key(oid, constraint, true))).collect()
+}
+
+fn key(oid: u32, constraint: &Constraint, lost: bool) -> Key {
+    Key {
         oid,
         name: constraint.name.clone(),
         child: String::new(),
@@ -37,11 +63,11 @@ pub fn new_keys(before: &Picture, after: &Picture) -> Vec<Key> {
         parent: String::new(),
         columns: Vec::new(),
         unserved: false,
-    })
-    .collect()
+        lost,
+    }
 }
 
-/// Says of each new key what its tables and columns are called in the end, and whether an index serves it then.
+/// Says of each of these keys what its tables and columns are called in the end, and whether an index serves it then.
 pub fn mark_unserved(traced: &mut [Traced], old: &Picture, end: &Picture) {
     for key in traced.iter_mut().flat_map(|traced| &mut traced.keys) {
         let Some(constraint) = end.constraints.get(&key.oid) else { continue };

@@ -172,6 +172,12 @@ pub struct Effect {
     /// It is a part of a table that the statement locks too.
     #[serde(default)]
     pub part: bool,
+    /// The topmost of the tables that it is a part of and the statement locks too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<String>,
+    /// It has partitions and no rows of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partitioned: bool,
     /// The lock that the statement took on it, where its transaction held no stronger one already.
     pub lock: Option<Lock>,
     pub rewritten: bool,
@@ -241,6 +247,11 @@ pub fn effects(
         let lock = strongest(&after.locks, oid);
         let table = matches!(then.kind.as_str(), "r" | "p" | "m");
         let locked = |parent: u32| strongest(&after.locks, parent) > Some(Lock::AccessShare);
+        let whole = |oid: u32| {
+            let above = |oid: &u32| before.relations.get(oid)?.parent.filter(|parent| locked(*parent));
+            let top = std::iter::successors(Some(oid), above).last().filter(|top| *top != oid)?;
+            old.relations.get(&top).map(|seen| seen.name.clone())
+        };
         let built: Vec<&Seen> = indexes.iter().copied().filter(|seen| seen.table == Some(oid)).collect();
         let bound: Vec<(u32, &Constraint)> =
             constraints.iter().copied().filter(|(_, constraint)| constraint.table == oid).collect();
@@ -252,6 +263,8 @@ pub fn effects(
             table,
             view: then.kind == "v",
             part: was.parent.is_some_and(locked),
+            whole: whole(oid),
+            partitioned: then.kind == "p",
             remade: false,
             lock: lock.filter(|lock| strongest(held, oid).is_none_or(|had| had < *lock)),
             rewritten: now.is_some_and(|now| now.file != was.file && was.file != 0),

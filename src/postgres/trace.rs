@@ -8,7 +8,7 @@ use super::server::Server;
 use super::session::Session;
 use super::templates;
 use crate::error::{Error, Kind, Result};
-use crate::migrate::keys::{mark_unserved, new_keys};
+use crate::migrate::keys::{keys, mark_unserved};
 use crate::migrate::traced::{Failure, Picture, Seen, Traced, effects, mark_remade};
 use crate::migrate::{Control, Migration, Running};
 use std::time::Duration;
@@ -267,7 +267,7 @@ impl Tracer<'_> {
         }
         let after = picture(self.session).await?;
         traced.effects = effects(&self.old, &self.before, &after, &held, text);
-        traced.keys = new_keys(&self.before, &after);
+        traced.keys = keys(&self.before, &after);
         self.before = after;
         self.traced.push(traced);
         let went = !ours || self.end(at, step, "COMMIT").await?;
@@ -353,7 +353,7 @@ impl Tracer<'_> {
         let mut after = picture(self.session).await?;
         after.locks = locks;
         traced.effects = effects(&self.old, &self.before, &after, &[], text);
-        traced.keys = new_keys(&self.before, &after);
+        traced.keys = keys(&self.before, &after);
         self.before = Picture { locks: Vec::new(), ..after };
         self.traced.push(traced);
         Ok(Went::On)

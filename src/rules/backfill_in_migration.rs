@@ -25,7 +25,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
             if effect.lock.is_some_and(|lock| lock >= Lock::Share) {
                 continue;
             }
-            let range = work(ctx, effect);
+            let range = work(ctx.sizes.of(&effect.relation), effect);
             let mut finding = finding(ctx, &SPEC, traced, Some(effect));
             finding.severity = loudness(range, tuning);
             finding.what = format!("the rows of {} are changed in one transaction", effect.relation);
@@ -33,8 +33,9 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
                 "who changes one of them waits until it ends, and VACUUM cannot clean up behind it: {}",
                 within(range)
             );
-            finding.help = "change them in batches of some thousand rows, each in a transaction of its own".to_owned();
-            finding.evidence = evidence(ctx, effect, Lock::RowExclusive, range);
+            finding.help =
+                "change them in batches of some thousand rows, each in a transaction of its own".to_owned();
+            finding.evidence = evidence(ctx.sizes.of(&effect.relation), Lock::RowExclusive, range);
             found.push(finding);
         }
     }

@@ -3,10 +3,11 @@
 //! Refuses to guess from the words: a rewrite was seen, or there was none.
 
 use super::migration::{SECONDS, blocking, evidence, finding, loudness, text, within, work};
+use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::Finding;
-use crate::migrate::traced::{Effect, Traced};
+use crate::migrate::traced::Traced;
 use crate::sql::token::tokenize;
 
 pub(super) const SPEC: Spec = Spec {
@@ -24,21 +25,21 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
         let (tokens, _) = tokenize(text(ctx, traced));
         // A new empty file takes no time.
         let truncates = tokens.first().is_some_and(|t| t.is_word(text(ctx, traced), "truncate"));
-        for effect in traced.effects.iter().filter(|e| e.table && e.rewritten && !truncates) {
-            found.extend(rewrites(ctx, tuning, traced, effect));
-        }
+        let all = wholes(ctx, traced, |effect| effect.table && effect.rewritten && !truncates);
+        found.extend(all.iter().filter_map(|whole| rewrites(ctx, tuning, traced, whole)));
     }
     found
 }
 
-fn rewrites(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, effect: &Effect) -> Option<Finding> {
+fn rewrites(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) -> Option<Finding> {
+    let effect = &whole.effect;
     // An earlier statement of the transaction may have taken the lock.
-    let (lock, who) =
-        blocking(effect).unwrap_or((crate::migrate::traced::Lock::AccessExclusive, "everybody who reads or writes"));
-    let range = work(ctx, effect);
+    let (lock, who) = blocking(effect)
+        .unwrap_or((crate::migrate::traced::Lock::AccessExclusive, "everybody who reads or writes"));
+    let range = work(whole.size, effect);
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     found.severity = loudness(range, tuning);
-    found.what = format!("{} is written anew, with all its indexes, under {}", effect.relation, lock.name());
+    found.what = format!("{} is written anew, with all its indexes, under {}", whole.name(), lock.name());
     found.why = format!("{who} waits until it is done: {}", within(range));
     found.help = match effect.retyped.as_slice() {
         [(column, from, to), ..] => format!(
@@ -49,6 +50,6 @@ fn rewrites(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, effect: &Effec
                validated CHECK"
             .to_owned(),
     };
-    found.evidence = evidence(ctx, effect, lock, range);
+    found.evidence = evidence(whole.size, lock, range);
     Some(found)
 }

@@ -2,7 +2,8 @@
 //!
 //! Refuses to speak of builds and rewrites, which have rules of their own.
 
-use super::migration::{SECONDS, blocking, evidence, finding, loudness, text, within, work};
+use super::migration::{SECONDS, blocking, evidence, finding, loudness, within, work};
+use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Finding, Remedy};
@@ -22,7 +23,7 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     for traced in ctx.traced {
-        let scanned = |effect: &&Effect| {
+        let scanned = |effect: &Effect| {
             let alone = effect.table && effect.scanned && !effect.rewritten && effect.built.is_empty();
             let by_rows = effect.changes_rows && effect.lock.is_none_or(|lock| lock < Lock::Share);
             // A new column that has to hold a value and has none ends at the first row.
@@ -30,33 +31,43 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
             alone && !by_rows && !fails
         };
         // Where both sides of a foreign key are read, one finding tells of both.
-        found.extend(traced.effects.iter().filter(scanned).find_map(|effect| scans(ctx, tuning, traced, effect)));
+        let all = wholes(ctx, traced, scanned);
+        found.extend(all.iter().find_map(|whole| scans(ctx, tuning, traced, whole)));
     }
     found
 }
 
-fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, effect: &Effect) -> Option<Finding> {
+fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) -> Option<Finding> {
+    let effect = &whole.effect;
     let (lock, who) = blocking(effect)?;
-    let range = work(ctx, effect);
+    let range = work(whole.size, effect);
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     found.severity = loudness(range, tuning);
-    let others = traced.effects.iter().filter(|e| e.table && e.relation != effect.relation && blocking(e).is_some());
+    let apart = |e: &&Effect| e.whole.as_ref() != Some(&effect.relation) && e.relation != effect.relation;
+    let others = traced.effects.iter().filter(apart).filter(|e| e.table && blocking(e).is_some());
     let others: Vec<&str> = others.map(|e| e.relation.as_str()).collect();
     let also = match others.is_empty() {
         true => String::new(),
-        false => format!(", and {} is locked for as long", others.join(", ")),
+        false if others.len() == 1 => format!(", and {} is locked for as long", others.join(", ")),
+        false => format!(", and {} are locked for as long", others.join(", ")),
     };
-    found.what = format!("{} is read as a whole under {}{also}", effect.relation, lock.name());
+    found.what = format!("{} is read as a whole under {}{also}", whole.name(), lock.name());
     found.why = format!("{who} waits until it is read: {}", within(range));
-    let steps = validated_later(effect).or_else(|| not_null(effect));
-    found.help = match (&steps, text(ctx, traced)) {
-        (Some(_), _) => {
-            "add it NOT VALID, which holds for new rows at once, and validate it in a migration of its own".to_owned()
+    // Up to 17 a key of a partitioned table cannot be NOT VALID; it takes over those that its partitions have.
+    let foreign =
+        !whole.parts.is_empty() && effect.constraints.iter().any(|constraint| constraint.kind == "f");
+    let steps = validated_later(effect).filter(|_| !foreign).or_else(|| not_null(effect));
+    found.help = match &steps {
+        Some(_) => "add it NOT VALID, which holds for new rows at once, and validate it in a migration of its own",
+        None if foreign => {
+            "add the key to each partition first, NOT VALID, and validate it there; added to the table then, it takes \
+             those over and reads nothing"
         }
-        _ => "do the reading before, in a statement that takes a weaker lock".to_owned(),
-    };
+        None => "do the reading before, in a statement that takes a weaker lock",
+    }
+    .to_owned();
     found.remedies = steps.map(Remedy::Migration).into_iter().collect();
-    found.evidence = evidence(ctx, effect, lock, range);
+    found.evidence = evidence(whole.size, lock, range);
     Some(found)
 }
 

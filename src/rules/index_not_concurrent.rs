@@ -3,6 +3,7 @@
 //! Refuses to speak of a table that the same migrations made.
 
 use super::migration::{SECONDS, blocking, evidence, finding, loudness, text, within, work};
+use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Finding, Remedy};
@@ -21,24 +22,31 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     for traced in ctx.traced {
-        for effect in traced.effects.iter().filter(|e| e.table && !e.built.is_empty() && !e.rewritten) {
-            found.extend(builds(ctx, tuning, traced, effect));
-        }
+        let all = wholes(ctx, traced, |effect| effect.table && !effect.built.is_empty() && !effect.rewritten);
+        found.extend(all.iter().filter_map(|whole| builds(ctx, tuning, traced, whole)));
     }
     found
 }
 
-fn builds(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, effect: &Effect) -> Option<Finding> {
+fn builds(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) -> Option<Finding> {
+    let effect = &whole.effect;
     let (lock, who) = blocking(effect)?;
-    let range = work(ctx, effect);
+    let range = work(whole.size, effect);
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     found.index = effect.built.first().cloned();
     found.severity = loudness(range, tuning);
-    found.what = format!("{} is built on {} under {}", effect.built.join(", "), effect.relation, lock.name());
+    found.what = format!("{} is built on {} under {}", effect.built.join(", "), whole.name(), lock.name());
     found.why = format!("{who} waits until it is built: {}", within(range));
-    found.evidence = evidence(ctx, effect, lock, range);
-    let steps = concurrently(text(ctx, traced)).or_else(|| by_index(effect));
+    found.evidence = evidence(whole.size, lock, range);
+    let steps = match whole.parts.is_empty() {
+        true => concurrently(text(ctx, traced)).or_else(|| by_index(effect)),
+        false => by_partition(text(ctx, traced), whole),
+    };
     found.help = match &steps {
+        Some(_) if !whole.parts.is_empty() => {
+            "build it on the table alone, which takes a moment, then on each partition CONCURRENTLY, and attach those"
+                .to_owned()
+        }
         Some(_) => "build it CONCURRENTLY, in a migration without a transaction".to_owned(),
         None => "build the index CONCURRENTLY in a migration of its own, and add what needs it afterwards".to_owned(),
     };
@@ -51,8 +59,36 @@ fn concurrently(text: &str) -> Option<Vec<String>> {
     let (tokens, _) = tokenize(text);
     let create = tokens.first().is_some_and(|t| t.is_word(text, "create"));
     let index = tokens.iter().take(3).find(|t| t.is_word(text, "index"))?;
-    // On a partitioned table it is another dance.
     create.then(|| vec![format!("{} CONCURRENTLY{}", &text[..index.end], &text[index.end..])])
+}
+
+/// The index of a partitioned table, which cannot be built CONCURRENTLY: on the table alone, on each partition, attached.
+fn by_partition(text: &str, whole: &Whole) -> Option<Vec<String>> {
+    let (tokens, _) = tokenize(text);
+    if !tokens.first()?.is_word(text, "create") || !whole.flat() {
+        return None;
+    }
+    let on = tokens.iter().position(|t| t.is_word(text, "on"))?;
+    let unique = if tokens[1].is_word(text, "unique") { "UNIQUE " } else { "" };
+    let table = on + 1 + usize::from(tokens.get(on + 1)?.is_word(text, "only"));
+    // The table's name, with or without its schema.
+    let dotted = tokens.get(table + 1)?.is_punct(text, ".");
+    let rest = &text[tokens.get(table + if dotted { 3 } else { 1 })?.start..];
+    let bare = |index: &str| {
+        // A dot in quotes belongs to the name.
+        let quoted = index.ends_with('"');
+        let at = if quoted { index.rfind(".\"") } else { index.rfind('.') };
+        at.map_or(index.to_owned(), |at| index[at + 1..].to_owned())
+    };
+    let [own] = whole.effect.built.as_slice() else { return None };
+    let mut steps =
+        vec![format!("CREATE {unique}INDEX {} ON ONLY {} {rest}", bare(own), whole.effect.relation)];
+    for part in &whole.parts {
+        let [index] = part.built.as_slice() else { return None };
+        steps.push(format!("CREATE {unique}INDEX CONCURRENTLY {} ON {} {rest}", bare(index), part.relation));
+        steps.push(format!("ALTER INDEX {own} ATTACH PARTITION {index}"));
+    }
+    Some(steps)
 }
 
 /// A key whose index is built before it.

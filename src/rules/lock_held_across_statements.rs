@@ -33,7 +33,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
             };
             let mut range = Range { low: 0.0, high: 0.0, assumed: false };
             for (_, effect) in &long {
-                let one = work(ctx, effect);
+                let one = work(ctx.sizes.of(&effect.relation), effect);
                 range.low += one.low;
                 range.high += one.high;
                 range.assumed |= one.assumed;
@@ -49,7 +49,8 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
                 of.relation
             );
             finding.why = format!("{who} waits until the transaction ends: {}", within(range));
-            finding.help = "put the long statement into a migration of its own, before or after this one".to_owned();
+            finding.help =
+                "put the long statement into a migration of its own, before or after this one".to_owned();
             finding.evidence =
                 vec![Evidence::text("lock", lock.name()), Evidence::data("blocked at most", range.high, "s")];
             found.push(finding);

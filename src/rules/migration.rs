@@ -95,9 +95,8 @@ pub(super) struct Range {
     pub assumed: bool,
 }
 
-/// How long the work of an effect takes.
-pub(super) fn work(ctx: &TraceContext, effect: &Effect) -> Range {
-    let size = ctx.sizes.of(&effect.relation);
+/// How long the work of an effect takes on a table of that size.
+pub(super) fn work(size: Size, effect: &Effect) -> Range {
     let mut range = Range { low: 0.0, high: 0.0, assumed: size.assumed };
     let mut add = |bytes: f64, (slow, fast): (f64, f64)| {
         range.low += bytes / fast;
@@ -149,8 +148,7 @@ pub(super) fn within(range: Range) -> String {
 }
 
 /// The numbers behind a blocking time.
-pub(super) fn evidence(ctx: &TraceContext, effect: &Effect, lock: Lock, range: Range) -> Vec<Evidence> {
-    let size: Size = ctx.sizes.of(&effect.relation);
+pub(super) fn evidence(size: Size, lock: Lock, range: Range) -> Vec<Evidence> {
     let label = |name: &str| if size.assumed { format!("{name}, assumed") } else { name.to_owned() };
     vec![
         Evidence::text("lock", lock.name()),

@@ -19,6 +19,7 @@ mod story;
 mod support;
 pub mod team;
 mod vacuuming;
+mod whole;
 mod workload;
 
 use crate::context::{CatalogContext, GateContext, PlanContext, TraceContext, WorkloadContext};
@@ -101,6 +102,7 @@ rules! {
     truncate_loses_rows,
     lock_reaches_other_table,
     new_foreign_key_unindexed,
+    foreign_key_loses_index,
     lock_timeout_missing,
     statement_breaks_query,
     plan_regressed,

@@ -34,7 +34,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
             let was = key.was.as_ref();
             was.is_some_and(|name| ctx.sizes.of(name).rows < tuning.get("min-rows"))
         };
-        for key in traced.keys.iter().filter(|key| key.unserved && !small(key)) {
+        for key in traced.keys.iter().filter(|key| key.unserved && !key.lost && !small(key)) {
             found.push(lacking(ctx, traced, key));
         }
     }
@@ -48,12 +48,17 @@ fn lacking(ctx: &TraceContext, traced: &Traced, key: &Key) -> Finding {
     found.relation = Some(child.clone());
     found.severity = Severity::Warning;
     found.what = format!("the new foreign key {name} has no index: none of {child} begins with ({columns})");
-    found.why = format!("each row that leaves {parent}, or changes its key, reads all of {child} while it holds its locks");
+    found.why = format!(
+        "each row that leaves {parent}, or changes its key, reads all of {child} while it holds its locks"
+    );
     found.help = match &key.was {
-        Some(_) => format!("in a migration without a transaction: CREATE INDEX CONCURRENTLY ON {child} ({columns})"),
+        Some(_) => {
+            format!("in a migration without a transaction: CREATE INDEX CONCURRENTLY ON {child} ({columns})")
+        }
         None => format!("nobody waits while the table is new: CREATE INDEX ON {child} ({columns})"),
     };
-    found.evidence = vec![Evidence::text("foreign key", name.clone()), Evidence::text("parent", parent.clone())];
+    found.evidence =
+        vec![Evidence::text("foreign key", name.clone()), Evidence::text("parent", parent.clone())];
     if let Some(was) = &key.was {
         let size = ctx.sizes.of(was);
         let label = if size.assumed { "rows, assumed" } else { "rows" };
