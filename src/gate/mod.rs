@@ -34,6 +34,9 @@ pub struct Query {
     pub text: String,
     /// Where it is written; empty where pg_stat_statements told of it.
     pub places: Vec<Location>,
+    /// A server saw it, and the project does not have it: it may be one of another database.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seen: bool,
     /// The generic plans, for any values.
     pub base: Side,
     pub head: Side,
@@ -52,6 +55,15 @@ pub struct Query {
     /// The statement of the capture that looks into it: what ails it on head, and what would help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<usize>,
+}
+
+impl Query {
+    /// What neither side knows: a server's log has the queries of all its databases.
+    pub fn elsewhere(&self) -> bool {
+        let unknown =
+            |side: &Side| matches!(side, Side::Failed { code, .. } if code == "42P01" || code == "3F000");
+        self.seen && !self.places.is_empty() && unknown(&self.base) && unknown(&self.head)
+    }
 }
 
 /// A query's plans with values out of the base's statistics.

@@ -28,9 +28,10 @@ pub(super) const SPEC: Spec = Spec {
 };
 
 fn check(ctx: &GateContext, tuning: &Tuning) -> Vec<Finding> {
-    let unplanned: Vec<usize> = ctx.with(Outcome::Unplanned).collect();
+    let here = |query: &usize| !ctx.compared.queries[*query].elsewhere();
+    let unplanned: Vec<usize> = ctx.with(Outcome::Unplanned).filter(here).collect();
     let Some(&first) = unplanned.first() else { return Vec::new() };
-    let all = ctx.judged.len() as f64;
+    let all = (0..ctx.judged.len()).filter(here).count() as f64;
     let covered = 1.0 - unplanned.len() as f64 / all;
     let mut finding = finding(ctx, &SPEC, first);
     finding.location = ctx.compared.queries[first].places.first().cloned() as Option<Location>;

@@ -169,6 +169,7 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
                 name: query.name,
                 text: query.text,
                 places: query.places,
+                seen: query.origin == corpus::Origin::Seen,
                 base,
                 head,
                 valued: Vec::new(),
