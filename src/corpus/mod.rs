@@ -71,6 +71,22 @@ fn budget<'a>(path: &str, comments: impl Iterator<Item = (&'a str, usize)>) -> R
     Ok(found)
 }
 
+/// The query with its parameters cast to these types, as [`Query::declared`] lists them.
+pub fn cast(text: &str, types: &str) -> String {
+    let types: Vec<&str> = types.split(", ").collect();
+    let (tokens, _) = sql::token::tokenize(text);
+    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+    for token in tokens.iter().filter(|token| token.kind == sql::token::TokenKind::Param) {
+        let number: Option<usize> = token.text(text)[1..].parse().ok();
+        let known =
+            number.and_then(|number| types.get(number.checked_sub(1)?)).filter(|name| **name != "unknown");
+        out.push_str(&text[at..token.end]);
+        at = token.end;
+        known.into_iter().for_each(|name| out.push_str(&format!("::{name}")));
+    }
+    out + &text[at..]
+}
+
 /// Something that is no query of the corpus, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
@@ -233,6 +249,16 @@ mod tests {
         ] {
             assert_eq!(numbered(typed), numbers);
         }
+    }
+
+    #[test]
+    fn parameters_are_cast_to_their_types() {
+        let text = "SELECT $1, '$2' FROM t WHERE a = $2 AND b = ANY($3) OR $4 IS NULL";
+        let cast = cast(text, "int4, text, int8[], unknown");
+        assert_eq!(
+            cast,
+            "SELECT $1::int4, '$2' FROM t WHERE a = $2::text AND b = ANY($3::int8[]) OR $4 IS NULL"
+        );
     }
 
     #[test]

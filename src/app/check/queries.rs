@@ -217,7 +217,7 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
     if packed {
         let look = |outcome| matches!(outcome, Outcome::Regressed | Outcome::Worse | Outcome::NewUnindexed);
         let worth: Vec<usize> = (0..outcomes.len()).filter(|&query| look(outcomes[query])).collect();
-        on.look(&server, &mut compared, &worth, capture).await?;
+        on.look(&server, (&mut compared, &asked), &worth, capture).await?;
     }
     drop(server);
     seeded::execute(on, &mut compared).await?;
@@ -333,21 +333,29 @@ impl Comparison<'_> {
     async fn look(
         &self,
         server: &Server,
-        compared: &mut Compared,
+        (compared, asked): (&mut Compared, &[Asked]),
         queries: &[usize],
         capture: &mut Capture,
     ) -> Result<()> {
         let args = explain_args()?;
         for &query in queries {
-            let asked = &mut compared.queries[query];
+            let one = &mut compared.queries[query];
             let at = capture.statements.len();
-            let source = source(asked);
-            match observe::observe(server, &source, &args, capture).await {
-                Ok(()) if capture.statements.len() > at => asked.observed = Some(at),
-                Ok(()) => {}
-                Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => return Err(error),
-                // It was planned before: what fails here is told with the query itself.
-                Err(_) => {}
+            let plain = source(one);
+            // With the types that its file declares, where the server cannot tell them.
+            let typed =
+                asked[query].types.as_ref().map(|types| reworded(one, &corpus::cast(&one.text, types)));
+            for source in std::iter::once(plain).chain(typed) {
+                match observe::observe(server, &source, &args, capture).await {
+                    Ok(()) if capture.statements.len() > at => one.observed = Some(at),
+                    Ok(()) => {}
+                    Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => {
+                        return Err(error);
+                    }
+                    // It was planned before: what fails here is told with the query itself.
+                    Err(_) => continue,
+                }
+                break;
             }
         }
         if capture.statements.is_empty() {
@@ -404,7 +412,12 @@ pub fn explain_with<'a>(flags: impl Iterator<Item = &'a str>) -> Result<Explain>
 }
 
 pub fn source(query: &gate::Query) -> Source {
-    let text = sql::explainable(&query.text);
+    reworded(query, &query.text)
+}
+
+/// The same in other words.
+fn reworded(query: &gate::Query, text: &str) -> Source {
+    let text = sql::explainable(text);
     let place = query.places.first();
     let kind = if place.is_some() { OriginKind::Corpus } else { OriginKind::PgStatStatements };
     Source {
