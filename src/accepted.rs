@@ -5,9 +5,9 @@
 
 use crate::error::{Error, Excerpt, Kind, Result};
 use crate::finding::{Finding, Severity};
-use crate::identity::{fingerprints, places};
-use crate::report::{Report, Suppressed};
-use crate::rules::Config;
+use crate::identity::{fingerprints, places, unnumbered};
+use crate::report::{Migrations, Report, Suppressed};
+use crate::rules::{self, Config, FAILS};
 use crate::suppress::{Status, Suppression, is_day};
 use crate::words::brief;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub struct Entry {
     pub object: String,
     /// Fingerprint of the finding.
     pub finding: String,
+    /// The migration that it is in, without the number in its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<String>,
     /// Fingerprint of the access paths before, where a plan changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -74,6 +77,12 @@ pub fn read(text: &str, path: &str) -> Result<Accepted> {
         return Err(Error::new(Kind::Config, doing())
             .because(format!("it is of format {format}, and this version of pgproof reads {FORMAT}"))
             .help("use the version of pgproof that wrote it, or write it anew with --accept"));
+    }
+    let conflict = text.lines().position(|line| line.starts_with("<<<<<<<") || line.starts_with(">>>>>>>"));
+    if let Some(line) = conflict {
+        return Err(Error::new(Kind::Config, doing())
+            .because(format!("line {}: a merge left its conflict there", line + 1))
+            .help("keep the lines of both sides, one entry to a line with a comma between them"));
     }
     let file: File = serde_json::from_str(text).map_err(|e| {
         Error::new(Kind::Config, doing())
@@ -146,6 +155,7 @@ pub fn write(entries: &[Entry]) -> String {
 struct Named {
     object: String,
     fingerprint: String,
+    migration: Option<String>,
     from: Option<String>,
     to: Option<String>,
 }
@@ -164,9 +174,12 @@ fn named(report: &Report) -> Vec<Named> {
             .or_else(|| finding.index.clone())
             .or_else(|| place.as_ref().map(|place| place.path.clone()))
             .unwrap_or_default();
+        let files = report.migrations.as_ref().map_or(&[][..], |migrations| &migrations.files);
+        let migration = place.as_ref().filter(|place| files.contains(&place.path));
         Named {
             object,
             fingerprint,
+            migration: migration.map(|place| unnumbered(&place.path)),
             from: pair.and_then(|pair| mark(&pair.base)),
             to: pair.and_then(|pair| mark(&pair.head)),
         }
@@ -174,14 +187,16 @@ fn named(report: &Report) -> Vec<Named> {
     report.findings.iter().zip(&places).zip(fingerprints).map(one).collect()
 }
 
-/// Entries for the findings of a report that are at least that severe.
+/// Entries for the findings of a report that are at least that severe, but for migrations that fail: nothing after them
+/// was looked at.
 pub fn entries(report: &Report, least: Severity, reason: &str, until: Option<&str>) -> Vec<Entry> {
     let all = report.findings.iter().zip(named(report));
-    all.filter(|(finding, _)| finding.severity >= least)
+    all.filter(|(finding, _)| finding.severity >= least && finding.rule != FAILS)
         .map(|(finding, named)| Entry {
             rule: finding.rule.to_string(),
             object: named.object,
             finding: named.fingerprint,
+            migration: named.migration,
             from: named.from,
             to: named.to,
             reason: reason.to_owned(),
@@ -209,7 +224,7 @@ impl Accepted {
         let troubled: BTreeSet<&str> = report
             .suppressions
             .iter()
-            .filter(|s| s.troubled() && s.status != Status::NoReason)
+            .filter(|s| s.status == Status::Merged || (s.troubled() && s.status != Status::NoReason))
             .filter_map(|s| s.accepted.as_deref())
             .collect();
         self.entries.retain(|entry| !troubled.contains(entry.finding.as_str()));
@@ -229,7 +244,10 @@ pub fn hold(report: &mut Report, accepted: &Accepted, config: &Config) {
     let named = named(report);
     let of: BTreeMap<&str, usize> =
         named.iter().enumerate().map(|(number, named)| (named.fingerprint.as_str(), number)).collect();
-    let compared = report.statements.iter().any(|s| s.outcome.is_some());
+    let seen = Seen {
+        migrations: report.migrations.clone(),
+        compared: report.statements.iter().any(|s| s.outcome.is_some()),
+    };
     let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
     let mut written: BTreeSet<&str> = BTreeSet::new();
     for (at, entry) in accepted.entries.iter().enumerate() {
@@ -238,7 +256,7 @@ pub fn hold(report: &mut Report, accepted: &Accepted, config: &Config) {
             _ if !written.insert(entry.finding.as_str()) => {
                 trouble(Status::Unused, "another entry says the same", "take one of them out")
             }
-            _ => judge(entry, met.map(|number| &named[number]), config, compared),
+            _ => judge(entry, met.map(|number| &named[number]), config, &seen),
         };
         if let (Status::Applied, Some(number)) = (status, met) {
             taken.insert(number, report.suppressions.len());
@@ -259,17 +277,58 @@ pub fn hold(report: &mut Report, accepted: &Accepted, config: &Config) {
     take(report, &taken);
 }
 
+/// What a run looked at.
+struct Seen {
+    migrations: Option<Migrations>,
+    /// Queries were planned.
+    compared: bool,
+}
+
+impl Seen {
+    /// Why nothing could meet an entry.
+    fn blind(&self, entry: &Entry) -> Option<Said> {
+        let Some(migrations) = &self.migrations else { return None };
+        let idle = |why: &str| Some(trouble(Status::Idle, format!("{}: {why}", entry.object), ""));
+        let is = |file: &String, name: &str| {
+            let name = unnumbered(name);
+            *file == name || file.ends_with(&format!("/{name}"))
+        };
+        if let Some(file) = &entry.migration
+            && !migrations.files.iter().any(|path| unnumbered(path) == *file)
+        {
+            return match migrations.base.iter().any(|name| is(file, name)) {
+                true => Some(trouble(
+                    Status::Merged,
+                    format!("{}: the base has its migration by now", entry.object),
+                    "--prune-accepted takes it out",
+                )),
+                false => idle("its migration is none of those that were looked at"),
+            };
+        }
+        match () {
+            () if migrations.failed => idle("a migration fails, and nothing after it was looked at"),
+            () if rules::of_queries(&entry.rule) && !self.compared => idle("no queries were compared"),
+            () if !migrations.packed => idle("without --pack nobody can say"),
+            () => None,
+        }
+    }
+}
+
 type Said = (Status, String, String);
 
 fn trouble(status: Status, why: impl Into<String>, help: impl Into<String>) -> Said {
     (status, why.into(), help.into())
 }
 
-fn judge(entry: &Entry, met: Option<&Named>, config: &Config, compared: bool) -> Said {
+fn judge(entry: &Entry, met: Option<&Named>, config: &Config, seen: &Seen) -> Said {
     let object = &entry.object;
     if !config.knows(&entry.rule) {
         let help = format!("did you mean `{}`? `pgproof rule` lists them", config.nearest(&entry.rule));
         return trouble(Status::UnknownRule, "there is no rule of that name", help);
+    }
+    if entry.rule == FAILS {
+        let why = "a migration that fails cannot be accepted: nothing after it is looked at";
+        return trouble(Status::Unused, why, "mend the migration");
     }
     if entry.reason.trim().is_empty() {
         let help = "say why: who reads it next has to know whether it still holds";
@@ -296,14 +355,10 @@ fn judge(entry: &Entry, met: Option<&Named>, config: &Config, compared: bool) ->
         }
         Some(_) => trouble(Status::Applied, "", ""),
         None if !config.runs(&entry.rule) => trouble(Status::Idle, format!("{object}: its rule is off"), ""),
-        None if entry.to.is_some() && !compared => {
-            trouble(Status::Idle, format!("{object}: no queries were compared"), "")
-        }
-        None => trouble(
-            Status::Unused,
-            format!("{object}: nothing meets it any more"),
-            "--prune-accepted takes it out",
-        ),
+        None => seen.blind(entry).unwrap_or_else(|| {
+            let why = format!("{object}: nothing meets it any more");
+            trouble(Status::Unused, why, "--prune-accepted takes it out")
+        }),
     }
 }
 
@@ -333,81 +388,4 @@ fn take(report: &mut Report, taken: &BTreeMap<usize, usize>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(finding: &str, until: Option<&str>) -> Entry {
-        Entry {
-            rule: "blocking-rewrite".to_owned(),
-            object: "public.orders".to_owned(),
-            finding: finding.to_owned(),
-            from: None,
-            to: None,
-            reason: "at \"night\"".to_owned(),
-            until: until.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn a_file_is_sorted_with_one_entry_to_a_line_and_read_back() {
-        let text = write(&[entry("b", None), entry("a", Some("2027-01-31")), entry("a", Some("2027-01-31"))]);
-        assert_eq!(text.lines().count(), 7, "{text}");
-        let accepted = read(&text, "f.json").expect("what was written");
-        assert_eq!(accepted.entries, [entry("a", Some("2027-01-31")), entry("b", None)]);
-        assert_eq!(accepted.lines, [4, 5]);
-        assert_eq!(write(&accepted.entries), text);
-        assert_eq!(read(&write(&[]), "f.json").expect("an empty one").entries, []);
-    }
-
-    #[test]
-    fn damage_is_told_with_its_place() {
-        let whole = write(&[entry("a", Some("2027-01-31"))]);
-        for (from, to, words) in [
-            ("\"format\": 1", "\"format\": 2", "format 2"),
-            ("\"reason\"", "\"raeson\"", "line 4, column"),
-            ("2027-01-31", "2027-02-31", "`2027-02-31` is no day"),
-            ("  ]", "", "line"),
-            ("\"rule\":\"blocking-rewrite\",", "", "missing field `rule`"),
-        ] {
-            let damaged = whole.replacen(from, to, 1);
-            assert_ne!(damaged, whole);
-            let error = read(&damaged, "f.json").expect_err(from);
-            let told = format!("{error} {:?}", error.causes());
-            assert!(told.contains(words) && told.contains("f.json"), "{from}: {told}");
-        }
-        for at in 0..whole.len() {
-            let _ = read(&whole[..at], "f.json");
-        }
-    }
-
-    #[test]
-    fn an_entry_says_what_became_of_it() {
-        let config = Config { today: Some("2026-11-26".to_owned()), ..Config::default() };
-        let named = Named {
-            object: String::new(),
-            fingerprint: "a".to_owned(),
-            from: Some("a1:1".to_owned()),
-            to: Some("a1:2".to_owned()),
-        };
-        let planned = |to: &str| Entry {
-            from: Some("a1:1".to_owned()),
-            to: Some(to.to_owned()),
-            ..entry("a", Some("2026-11-26"))
-        };
-        let status = |entry: &Entry, met| judge(entry, met, &config, true).0;
-        assert_eq!(status(&entry("a", None), Some(&named)), Status::Applied);
-        assert_eq!(status(&planned("a1:2"), Some(&named)), Status::Applied);
-        assert_eq!(status(&planned("a1:3"), Some(&named)), Status::Unused);
-        assert_eq!(status(&planned("a1:3"), None), Status::Unused);
-        assert_eq!(judge(&planned("a1:2"), None, &config, false).0, Status::Idle);
-        assert_eq!(status(&entry("a", Some("2026-11-25")), Some(&named)), Status::Expired);
-        assert_eq!(
-            status(&Entry { reason: " ".to_owned(), ..entry("a", None) }, Some(&named)),
-            Status::NoReason
-        );
-        let unknown = Entry { rule: "blocking-rewrit".to_owned(), ..entry("a", None) };
-        assert_eq!(status(&unknown, Some(&named)), Status::UnknownRule);
-        let off = Config { severity: [("blocking-rewrite".to_owned(), None)].into(), ..config.clone() };
-        assert_eq!(judge(&entry("a", None), None, &off, true).0, Status::Idle);
-    }
-}
+mod tests;

@@ -19,6 +19,22 @@ pub fn places(report: &Report) -> Vec<Option<Location>> {
     report.findings.iter().map(place).collect()
 }
 
+/// A path without the numbers that migrations are sorted by: to give one another number on a rebase is no other file.
+pub fn unnumbered(path: &str) -> String {
+    let part = |part: &str| {
+        let digits = part
+            .strip_prefix('V')
+            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            .unwrap_or(part);
+        let rest = digits.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.'));
+        let named = digits.starts_with(|c: char| c.is_ascii_digit())
+            && rest.contains(|c: char| c.is_alphabetic())
+            && rest != "sql";
+        if named { rest.to_owned() } else { part.to_owned() }
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
 /// The fingerprint of each finding, 16 hexadecimal digits: its rule, what it is about, its file, and which of several
 /// alike it is, in the order in which they are written there.
 pub fn fingerprints(report: &Report, places: &[Option<Location>]) -> Vec<String> {
@@ -28,9 +44,9 @@ pub fn fingerprints(report: &Report, places: &[Option<Location>]) -> Vec<String>
             finding.at.statement.and_then(|at| report.statements.get(at)).map_or(0, |s| s.fingerprint);
         let parts = [
             &*finding.rule,
-            finding.relation.as_deref().unwrap_or(""),
-            finding.index.as_deref().unwrap_or(""),
-            place.as_ref().map_or("", |place| place.path.as_str()),
+            finding.relation.as_deref().unwrap_or_default(),
+            finding.index.as_deref().unwrap_or_default(),
+            &place.as_ref().map_or(String::new(), |place| unnumbered(&place.path)),
             &hex(statement),
         ];
         alike.entry(digest(&parts.join("\u{1f}"))).or_default().push(number);
@@ -48,4 +64,24 @@ pub fn fingerprints(report: &Report, places: &[Option<Location>]) -> Vec<String>
         }
     }
     fingerprints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_migrations_are_no_part_of_a_path() {
+        for (path, same) in [
+            ("db/0003_add_users.sql", "db/add_users.sql"),
+            ("db/20240101000000_add.up.sql", "db/add.up.sql"),
+            ("m/2024-01-01-000000_add/up.sql", "m/add/up.sql"),
+            ("db/V1.2__add.sql", "db/add.sql"),
+            ("db/1.sql", "db/1.sql"),
+            ("db/Views.sql", "db/Views.sql"),
+            ("queries/get2.sql", "queries/get2.sql"),
+        ] {
+            assert_eq!(unnumbered(path), same, "{path}");
+        }
+    }
 }

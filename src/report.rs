@@ -47,6 +47,14 @@ pub struct Migrations {
     /// Those that the base has already.
     pub applied: usize,
     pub new: usize,
+    /// The paths of the new ones.
+    pub files: Vec<String>,
+    /// The names of those that the base has.
+    pub base: Vec<String>,
+    /// One of the new ones fails: nothing after it was looked at.
+    pub failed: bool,
+    /// A pack says how large things are.
+    pub packed: bool,
 }
 
 /// One statement with its plans.

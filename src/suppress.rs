@@ -46,6 +46,8 @@ pub enum Status {
     Idle,
     /// Its rule looked and found nothing.
     Unused,
+    /// What it accepts is in the base by now.
+    Merged,
     /// Its last day has passed.
     Expired,
     UnknownRule,
@@ -70,7 +72,7 @@ impl Suppression {
 
     /// Somebody has to mend the comment: as loud as a warning.
     pub fn troubled(&self) -> bool {
-        !matches!(self.status, Status::Applied | Status::Idle)
+        !matches!(self.status, Status::Applied | Status::Idle | Status::Merged)
     }
 }
 

@@ -2,16 +2,17 @@
 //!
 //! Refuses to look into the plans: what ails one on head is for the rules about plans.
 
-use crate::capture::{Gap, Mode, Origin, OriginKind};
+use crate::capture::{Comment, Gap, Mode, Origin, OriginKind};
 use crate::context::GateContext;
 use crate::facts::facts;
-use crate::finding::Severity;
+use crate::finding::{Finding, Severity};
 use crate::gate::budget::{self, Budget, Held};
 use crate::gate::{Compared, Judgement, Names, Outcome, Query, Side, judge, marks};
 use crate::plan::{Plan, read_statement};
-use crate::report::{Pair, Planned, Report, Sided, Statement};
+use crate::report::{Pair, Planned, Report, Sided, Statement, Suppressed};
 use crate::rules::{self, Config};
 use crate::sql;
+use crate::suppress::{self, Status, Suppression};
 use crate::words::counted;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,10 +51,18 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
         report.statements[at].outcome = Some(if over { Outcome::OverBudget } else { one.outcome });
         report.statements[at].culprit = query.culprit.clone();
         report.statements[at].pairs = pairs(query, compared);
+        report.statements[at].title = query.name.clone();
+        // Those of a query that was looked into were read with it.
+        if query.observed.is_none() && !query.comments.is_empty() {
+            let comment = |(text, line): &(String, usize)| Comment { text: text.clone(), line: Some(*line) };
+            let comments: Vec<Comment> = query.comments.iter().map(comment).collect();
+            report.suppressions.extend(suppress::read(at, &comments, config.today.as_deref(), config));
+        }
         statements.push(at);
     }
     let ctx = GateContext { compared, judged: &judged, held: &held, statements: &statements };
-    report.findings.extend(rules::run_gate(&ctx, config));
+    let found = rules::run_gate(&ctx, config);
+    ignore(report, found, &statements);
     // Two runs without a change give equal reports.
     report
         .statements
@@ -65,6 +74,42 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
         let about_plan = finding.at.run.is_some();
         if about_plan && finding.severity > Severity::Info && !config.severity.contains_key(&*finding.rule) {
             finding.severity = Severity::Info;
+        }
+    }
+}
+
+/// Adds the findings but those that a comment at the query, or at the statement that did it, asks to ignore; says of each
+/// such comment what became of it.
+fn ignore(report: &mut Report, found: Vec<Finding>, queries: &[usize]) {
+    for finding in found {
+        let asks = |one: &Suppression| {
+            let origin = one.statement.and_then(|at| report.statements.get(at)).map(|s| &s.origin);
+            let there = finding.location.as_ref().zip(origin).is_some_and(|(place, origin)| {
+                origin.path.as_ref() == Some(&place.path) && origin.line == Some(place.line)
+            });
+            one.in_force() && one.rule == finding.rule && (one.statement == finding.at.statement || there)
+        };
+        match report.suppressions.iter().position(asks) {
+            Some(by) => {
+                let one = &mut report.suppressions[by];
+                (one.status, one.why, one.help) = (Status::Applied, String::new(), String::new());
+                report.suppressed.push(Suppressed { finding, by });
+            }
+            None => report.findings.push(finding),
+        }
+    }
+    for one in &mut report.suppressions {
+        let query = one.statement.is_some_and(|at| queries.contains(&at));
+        if !matches!(one.status, Status::Idle | Status::Unused) {
+            continue;
+        }
+        if rules::of_queries(&one.rule) {
+            one.status = Status::Unused;
+            one.why = "its rule finds nothing here".to_owned();
+            one.help = "take the comment out".to_owned();
+        } else if query {
+            one.status = Status::Idle;
+            one.why = "its rule looks at plans, and this one got no worse".to_owned();
         }
     }
 }

@@ -25,6 +25,10 @@ pub(super) fn examine(report: &mut Report, trace: &Trace, config: &Config) {
         framework: trace.framework.name(),
         applied: trace.applied,
         new: trace.migrations.len(),
+        files: trace.migrations.iter().map(|migration| migration.path.clone()).collect(),
+        base: trace.base.clone(),
+        failed: trace.traced.iter().any(|traced| traced.failure.is_some()),
+        packed: trace.sizes.packed(),
     });
     let first = report.suppressions.len();
     let ignoring = listen(report, ctx.migrations, config);
@@ -38,6 +42,8 @@ pub(super) fn examine(report: &mut Report, trace: &Trace, config: &Config) {
             report.suppressions[first..].iter().zip(&ignoring).position(|(suppression, (path, line))| {
                 let at = finding.location.as_ref();
                 suppression.in_force()
+                    // Nothing after it was looked at: that is nobody's to live with.
+                    && finding.rule != rules::FAILS
                     && suppression.rule == finding.rule
                     && at.is_some_and(|at| at.path == *path && at.line == *line)
             });
@@ -50,7 +56,15 @@ pub(super) fn examine(report: &mut Report, trace: &Trace, config: &Config) {
         }
     }
     for suppression in report.suppressions[first..].iter_mut().filter(|s| s.status == Status::Unused) {
-        if suppression.why.is_empty() {
+        if suppression.rule == rules::FAILS {
+            suppression.why =
+                "a migration that fails cannot be ignored: nothing after it is looked at".to_owned();
+            suppression.help = "mend the migration".to_owned();
+        } else if rules::of_queries(&suppression.rule) {
+            // Where queries were planned, `gate` says more.
+            suppression.status = Status::Idle;
+            suppression.why = "no queries were compared".to_owned();
+        } else if suppression.why.is_empty() {
             suppression.why = "its rule found nothing in this statement".to_owned();
             suppression.help = "take the comment out".to_owned();
         }

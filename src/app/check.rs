@@ -44,7 +44,7 @@ struct Sides {
 pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     output::check(common)?;
     let config = settings(common)?;
-    let accepting = accepting::read(args, common)?;
+    let accepting = accepting::read(args, common, config.today.as_deref())?;
     if let Some(path) = &args.capture {
         return end(&load(path)?, args, common, &config, accepting);
     }
@@ -202,7 +202,8 @@ async fn check(
     let failed = traced.iter().any(|traced| traced.failure.is_some());
     let sizes = pack.map_or_else(Sizes::default, |pack| sizes::of(pack, &traced));
     let (framework, applied) = (sides.framework, sides.base.len());
-    capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes, framework, applied });
+    let base = sides.base.iter().map(|migration| migration.name.clone()).collect();
+    capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes, framework, applied, base });
     if queries.is_empty() {
         return Ok(capture);
     }

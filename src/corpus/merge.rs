@@ -28,7 +28,12 @@ pub struct Merged {
 impl Merged {
     /// One more query. The text that is kept is the one that a project wrote; a name counts more than none.
     pub fn add(&mut self, query: Query) {
-        if let Some(&at) = self.texts.get(&query.text) {
+        let apart = |at: &usize| {
+            let known = &self.queries[*at];
+            known.name != query.name && known.name.is_some() && query.budget.is_some()
+        };
+        // A budget belongs to a name: the same query under another one is told of by itself.
+        if let Some(at) = self.texts.get(&query.text).copied().filter(|at| !apart(at)) {
             join(&mut self.queries[at], query);
             return;
         }
@@ -39,7 +44,7 @@ impl Merged {
         let values = (written || !self.written.is_empty()).then(|| (key.clone(), constants(&query.text)));
         let same = values.as_ref().and_then(|values| self.written.get(values)).copied();
         let joins = |at: &usize| !written || self.queries[*at].origin == Origin::Seen;
-        let found = same.or(first.filter(joins));
+        let found = same.or(first.filter(joins)).filter(|at| !apart(at));
         let at = found.unwrap_or(self.queries.len());
         if let Some(values) = values.filter(|_| written) {
             self.written.insert(values, at);
@@ -160,6 +165,7 @@ fn join(known: &mut Query, mut new: Query) {
         (Some(own), Some(other)) => Some(own.or(&other)),
         (own, other) => own.or(other),
     };
+    known.comments.append(&mut new.comments);
     // Types belong to the parameters of a text.
     if known.types.is_none() && new.types.is_some() {
         let all = |text: &str| sql::read(text).parameters;
@@ -183,6 +189,7 @@ mod tests {
             types: None,
             origin,
             budget: None,
+            comments: Vec::new(),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::finding::Location;
 use crate::gate::budget::{self, Budget};
 use crate::sql;
+use crate::words::counted;
 
 /// Who knows a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Query {
     pub origin: Origin,
     /// What its author lets it cost.
     pub budget: Option<Budget>,
+    /// The comments around it and in it, each with its line.
+    pub comments: Vec<(String, usize)>,
 }
 
 impl Query {
@@ -43,7 +46,7 @@ impl Query {
         let comments = sql::comments(&text).into_iter().map(|comment| (comment.text, comment.line));
         // A comment that cannot be read is nobody's who runs this: the file that it is in tells of it.
         let budget = budget("a server", comments).ok().flatten();
-        Query { name: None, text, places, types: None, origin: Origin::Seen, budget }
+        Query { name: None, text, places, types: None, origin: Origin::Seen, budget, comments: Vec::new() }
     }
 
     /// The types of its parameters as PREPARE takes them, where each of its so many parameters has a place in the list.
@@ -135,8 +138,20 @@ fn named(path: &str, text: &str, skipped: &mut Vec<Skipped>) -> Result<Vec<Query
             continue;
         }
         let budget = budget(path, piece.comments.iter().map(|comment| (comment.text, comment.line)))?;
+        let given = budget.as_ref().map_or(0, |budget| budget.parameters.len());
+        if given > 0 && given != read.parameters {
+            return Err(Error::new(Kind::Input, format!("read the budget at {path}:{}", piece.line))
+                .because(format!(
+                    "it gives {}, and the query has {}",
+                    counted(given as f64, "value"),
+                    counted(read.parameters as f64, "parameter")
+                ))
+                .help("write one param=VALUE for each of $1, $2 …, in order"));
+        }
         let text = read.text;
-        queries.push(Query { name, text, places: vec![at], types: None, origin: Origin::Written, budget });
+        let comments = piece.comments.iter().map(|comment| (comment.text.to_owned(), comment.line)).collect();
+        let places = vec![at];
+        queries.push(Query { name, text, places, types: None, origin: Origin::Written, budget, comments });
     }
     Ok(queries)
 }

@@ -88,7 +88,9 @@ pub(super) fn read(path: &str, text: &str) -> Result<Option<Query>> {
     let text = prepared.query.trim().trim_end_matches(';').to_owned();
     let types = prepared.describe.and_then(|describe| types(&describe.parameters));
     let budget = budget(path, sql::comments(&text).into_iter().map(|comment| (comment.text, at)))?;
+    let comments = sql::comments(&text).into_iter().map(|comment| (comment.text.to_owned(), at)).collect();
     Ok(ours.then_some(Query {
+        comments,
         name: None,
         text,
         places: vec![place],

@@ -93,15 +93,15 @@ fn directive(text: &str) -> Result<Budget, String> {
         let (value, left) = value(behind).ok_or_else(|| format!("the value of {key} ends nowhere"))?;
         rest = left;
         let twice = match key {
-            "buffers" => budget.buffers.replace(number(key, value)?).is_some(),
-            "cost" => budget.cost.replace(number(key, value)?).is_some(),
-            "rows" => budget.rows.replace(number(key, value)?).is_some(),
+            "buffers" => budget.buffers.replace(number(key, &value)?).is_some(),
+            "cost" => budget.cost.replace(number(key, &value)?).is_some(),
+            "rows" => budget.rows.replace(number(key, &value)?).is_some(),
             "index-on" => {
                 budget.index_on.extend(value.split(',').map(|table| table.trim().to_owned()));
                 budget.index_on.iter().any(String::is_empty)
             }
             "param" => {
-                budget.parameters.push(value.to_owned());
+                budget.parameters.push(value);
                 false
             }
             _ => return Err(format!("there is no limit `{key}`")),
@@ -116,14 +116,23 @@ fn directive(text: &str) -> Result<Budget, String> {
     Ok(budget)
 }
 
-/// A value, quoted or up to the next blank, and what follows it.
-fn value(text: &str) -> Option<(&str, &str)> {
-    if let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) {
-        let end = text[1..].find(quote)? + 1;
-        return Some((&text[1..end], &text[end + 1..]));
+/// A value, quoted (the quote itself twice) or up to the next blank, and what follows it.
+fn value(text: &str) -> Option<(String, &str)> {
+    let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+        let end = text.find(char::is_whitespace).unwrap_or(text.len());
+        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
+    };
+    let (mut value, mut rest) = (String::new(), &text[1..]);
+    loop {
+        let end = rest.find(quote)?;
+        value.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        match rest.strip_prefix(quote) {
+            Some(more) => rest = more,
+            None => return Some((value, rest)),
+        }
+        value.push(quote);
     }
-    let end = text.find(char::is_whitespace).unwrap_or(text.len());
-    (end > 0).then(|| text.split_at(end))
 }
 
 fn number(key: &str, text: &str) -> Result<f64, String> {
@@ -221,17 +230,16 @@ pub fn hold(query: &Query, budget: &Budget, names: &Names, packed: bool) -> Held
         held.untested.get_or_insert_with(|| why.to_owned());
         return held;
     }
-    held.over.extend(of_plans(&plans, budget, names));
-    if let Some(limit) = budget.rows {
-        let rows = |plan: &Plan| match plan.root()?.execution {
-            Execution::Ran(ran) => Some(ran.rows.0 * ran.loops),
-            Execution::NotMeasured | Execution::NeverRan => None,
-        };
-        let counted = ran.iter().filter_map(rows).reduce(f64::max).filter(|is| *is > limit);
-        let known = held.over.iter().any(|over| matches!(over, Over::Rows { .. }));
-        if let (Some(is), false) = (counted, known) {
-            held.over.push(Over::Rows { limit, is, counted: true });
-        }
+    let rows = |plan: &Plan| match plan.root()?.execution {
+        Execution::Ran(ran) => Some(ran.rows.0 * ran.loops),
+        Execution::NotMeasured | Execution::NeverRan => None,
+    };
+    // What was counted is better than what was estimated.
+    let counted = budget.rows.and_then(|limit| Some((limit, ran.iter().filter_map(rows).reduce(f64::max)?)));
+    let of_estimates = Budget { rows: budget.rows.filter(|_| counted.is_none()), ..budget.clone() };
+    held.over.extend(of_plans(&plans, &of_estimates, names));
+    if let Some((limit, is)) = counted.filter(|(limit, is)| is > limit) {
+        held.over.push(Over::Rows { limit, is, counted: true });
     }
     held
 }
@@ -315,6 +323,9 @@ mod tests {
         assert_eq!(budget.parameters, ["42", "a b"]);
         let drawn = "/* pgproof:ignore estimate-drift reason=\"x\"\n * pgproof:budget cost=1\n */";
         assert_eq!(read(drawn).expect("a budget").expect("a right one").cost, Some(1.0));
+        let quoted =
+            read("-- pgproof:budget rows=1 param='it''s' param=\"a\"\"b\" param=''").expect("a budget");
+        assert_eq!(quoted.expect("a right one").parameters, ["it's", "a\"b", ""]);
         assert!(read("-- a budget of buffers=1").is_none());
         assert!(read("-- pgproof:ignore estimate-drift reason='budget=1'").is_none());
         let general = Budget { cost: Some(9.0), rows: Some(9.0), ..Budget::default() };

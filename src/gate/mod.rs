@@ -43,6 +43,9 @@ pub struct Query {
     /// The plans with values in place of the parameters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub valued: Vec<Valued>,
+    /// The comments around it that speak to pgproof, each with its line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<(String, usize)>,
     /// What its author lets it cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// The least that a plan is taken to cost: the last digit that the server prints.
 const LEAST: f64 = 0.01;
+/// A ratio is worth another sentence from here on.
+const CLEARLY: f64 = 1.5;
 
 /// What became of a query, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,8 +106,11 @@ pub fn judge(query: &Query, base: &Names, head: &Names, thresholds: &Thresholds)
     }
     for (at, valued) in query.valued.iter().enumerate() {
         let judged = sides(&valued.base, &valued.head, (base, head), thresholds);
-        // A value that the server refuses was ours, and says nothing.
-        if judged.ratio.is_some() && judged.outcome < worst.outcome {
+        // A value that the server refuses was ours, and says nothing. Of two that are as bad, the generic one counts
+        // unless the other costs clearly more.
+        let Some(ratio) = judged.ratio else { continue };
+        let more = judged.outcome <= Outcome::Worse && ratio > worst.ratio.unwrap_or(1.0) * CLEARLY;
+        if judged.outcome < worst.outcome || (judged.outcome == worst.outcome && more) {
             worst = Judgement { valued: Some(at), ..judged };
         }
     }

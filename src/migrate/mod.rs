@@ -110,6 +110,9 @@ pub struct Trace {
     /// Migrations that the base has already.
     #[serde(default)]
     pub applied: usize,
+    /// Their names, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub base: Vec<String>,
 }
 
 /// Says of each new migration whether one of the base comes after it. Versions of what runs again order nothing.

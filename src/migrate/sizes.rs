@@ -60,6 +60,11 @@ impl Sizes {
         self.spreads.get(relation)?.get(column).copied()
     }
 
+    /// A pack says how large things are.
+    pub fn packed(&self) -> bool {
+        self.known.is_some()
+    }
+
     /// The size of a table; where there is a pack and it does not know the table, it is empty: new in production.
     pub fn of(&self, relation: &str) -> Size {
         match &self.known {

@@ -26,6 +26,7 @@ pub(super) fn suppressions(out: &mut String, report: &Report, style: &Style) {
                 let number = counted(findings as f64, "finding");
                 format!("ignored: {number} of {}{place}{until}: {}", one.rule, one.reason)
             }
+            Status::Merged => format!("merged: {}{place}: {}; {}", one.called(), one.why, one.help),
             Status::Idle => format!("not tested: {}{place}: {}", one.called(), one.why),
             _ => {
                 let force = if one.in_force() { "is needless" } else { "is not in force" };

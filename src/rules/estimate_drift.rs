@@ -14,6 +14,9 @@ use crate::units::Millis;
 use crate::words::{count, counted, duration, percent, times};
 use std::collections::HashMap;
 
+/// Below this a time per loop, printed in microseconds, is off by a third or more.
+const COARSE_MS: f64 = 0.002;
+
 pub(super) const SPEC: Spec = Spec {
     name: "estimate-drift",
     summary: "the planner's row estimate is far off, and the plan pays for it",
@@ -156,7 +159,7 @@ fn harm(ctx: &PlanContext, node: &Node, off: &Error) -> (Millis, Option<String>)
         let other = ctx.children(above.id).find(|n| n.id != below.id && is_input(n));
         match above.kind.as_str() {
             "Nested Loop" if off.under && below.relationship == Relationship::Outer => {
-                if let Some((inner, time)) = other.and_then(|o| Some((o, ctx.subtree_time(o.id)?))) {
+                if let Some((inner, time)) = other.and_then(|o| Some((o, inner_time(ctx, above, below, o)?))) {
                     let loops = inner.ran().map_or(0.0, |r| r.loops);
                     blame(time * share, &|| {
                         format!("a nested loop runs its inner side {} for up to", counted(loops, "time"))
@@ -177,6 +180,18 @@ fn harm(ctx: &PlanContext, node: &Node, off: &Error) -> (Millis, Option<String>)
         below = above;
     }
     (total, worst.map(|(_, what)| what))
+}
+
+/// Time of a nested loop's inner side. The server prints it per loop, in microseconds: of less than a few of those the
+/// product says nothing, and what the loop took beyond its outer side stands for it.
+fn inner_time(ctx: &PlanContext, above: &Node, outer: &Node, inner: &Node) -> Option<Millis> {
+    let printed = ctx.subtree_time(inner.id)?;
+    let loops = inner.ran().map_or(1.0, |r| r.loops.max(1.0));
+    if printed.0 / loops >= COARSE_MS {
+        return Some(printed);
+    }
+    let beyond = ctx.subtree_time(above.id)?.0 - ctx.subtree_time(outer.id)?.0;
+    Some(Millis(beyond.max(printed.0)))
 }
 
 fn is_input(node: &Node) -> bool {

@@ -49,6 +49,11 @@ pub fn thresholds(config: &Config) -> Thresholds {
     }
 }
 
+/// Whether that is a rule about queries that were compared.
+pub fn of_queries(rule: &str) -> bool {
+    super::find(rule).is_some_and(|spec| matches!(spec.check, Check::Gate(_)))
+}
+
 /// What the rules say of compared queries.
 pub fn run_gate(ctx: &GateContext, config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -115,7 +120,8 @@ pub(super) fn name(ctx: &GateContext, query: usize) -> String {
 
 fn plain(asked: &Query) -> String {
     match (&asked.name, asked.places.first()) {
-        (Some(name), _) => name.clone(),
+        (Some(name), Some(place)) => format!("{name} ({}:{})", place.path, place.line),
+        (Some(name), None) => name.clone(),
         (None, Some(place)) => format!("the query of {}:{}", place.path, place.line),
         (None, None) => format!("\"{}\"", crate::words::brief(&asked.text, 60)),
     }

@@ -11,6 +11,9 @@ use crate::sql::ident::unquote;
 use crate::units::Millis;
 use crate::words::duration;
 
+/// The rule that nobody can live with: after a failure nothing is looked at.
+pub const FAILS: &str = "migration-fails";
+
 /// Bytes that a scan reads in a second: from a disk that also serves others, and from memory on one core.
 const SCAN: (f64, f64) = (1e8, 1e9);
 /// Bytes of heap that a rewrite copies in a second, its write-ahead log included.

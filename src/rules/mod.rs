@@ -140,8 +140,8 @@ pub enum Check {
 }
 
 pub use database::{Checked, Looked, run_catalog};
-pub use gate::{run_gate, thresholds};
-pub use migration::run_migrations;
+pub use gate::{of_queries, run_gate, thresholds};
+pub use migration::{FAILS, run_migrations};
 pub use runs::run_all;
 pub use workload::run_workload;
 

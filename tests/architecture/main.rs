@@ -82,7 +82,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &["capture", "catalog", "facts", "finding", "gate", "migrate", "plan", "sql", "units", "workload"],
     ),
     // A log's entries go on as they do where a plan is looked for in one.
-    ("corpus", &["error", "finding", "gate", "plan", "sql"]),
+    ("corpus", &["error", "finding", "gate", "plan", "sql", "words"]),
     ("error", &["exit"]),
     ("exit", &[]),
     ("facts", &["plan", "units"]),

@@ -23,7 +23,7 @@ pub struct Accepting {
 ///
 /// # Errors
 /// [`Kind::Config`] for a file that is damaged; [`Kind::Usage`] for a reason or a day that is none.
-pub fn read(args: &Args, common: &Common) -> Result<Accepting> {
+pub fn read(args: &Args, common: &Common, today: Option<&str>) -> Result<Accepting> {
     let wrong = |because: String, help: &str| {
         Err(Error::new(Kind::Usage, "accept what is found").because(because).help(help))
     };
@@ -32,6 +32,12 @@ pub fn read(args: &Args, common: &Common) -> Result<Accepting> {
     }
     if let Some(until) = args.until.as_ref().filter(|until| !is_day(until)) {
         return wrong(format!("--until {until} is no day of the calendar"), "write YYYY-MM-DD");
+    }
+    if let Some(until) = args.until.as_deref().filter(|until| today.is_some_and(|today| *until < today)) {
+        return wrong(
+            format!("--until {until} is a day that has passed"),
+            "name the last day on which it holds",
+        );
     }
     let path = args.accepted.clone().unwrap_or_else(|| usual(common));
     let name = path.display().to_string();

@@ -27,6 +27,7 @@ use crate::postgres::{Interrupt, Server, trace, twin as database};
 use crate::rules::{self, Config};
 use crate::sql;
 use crate::sql::ident::qualified;
+use crate::suppress;
 use clap::Parser;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -173,6 +174,7 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
                 base,
                 head,
                 valued: Vec::new(),
+                comments: query.comments.into_iter().filter(|(text, _)| suppress::mentions(text)).collect(),
                 budget: query.budget,
                 executed: None,
                 culprit: None,
@@ -426,7 +428,13 @@ fn reworded(query: &gate::Query, text: &str) -> Source {
         name: query.name.clone().unwrap_or_else(|| "query".to_owned()),
         whole: text.as_str().into(),
         offset: 0,
-        comments: Vec::<Comment>::new(),
+        // Those in the text are read with it.
+        comments: query
+            .comments
+            .iter()
+            .filter(|(comment, _)| !text.contains(comment.as_str()))
+            .map(|(text, line)| Comment { text: text.clone(), line: Some(*line) })
+            .collect(),
     }
 }
 
