@@ -352,7 +352,7 @@ fn sentence(why: &WhyNot) -> String {
                 .to_owned()
         }
         WhyNot::Foreign => "the rows come from a foreign server: look there".to_owned(),
-        WhyNot::NoCondition => "no condition or order here is one that a B-tree index can use".to_owned(),
+        WhyNot::NoCondition => "no condition or order here is one that an index is proposed for".to_owned(),
         WhyNot::Served(index) => format!("{index} already has these keys, and the planner had its choice"),
     }
 }

@@ -113,6 +113,8 @@ fn add(report: &mut Report, finding: Finding) {
         known.proposal.answers.push(at);
         return;
     }
+    // A setting replaces nothing.
+    let prefix = steps.iter().all(|step| step.starts_with("SET "));
     let proposal = Proposal {
         change: Change::Migration { steps: steps.clone() },
         relation,
@@ -125,7 +127,10 @@ fn add(report: &mut Report, finding: Finding) {
         locks: Vec::new(),
         size: None,
         write_cost: None,
-        remarks: vec!["in place of the statement: each in a transaction of its own".to_owned()],
+        remarks: vec![match prefix {
+            true => "before the statement, in the same session".to_owned(),
+            false => "in place of the statement: each in a transaction of its own".to_owned(),
+        }],
     };
     let mut one = judged(proposal, None);
     one.verdict.reason = Some("not tried: it is for a migration of yours".to_owned());

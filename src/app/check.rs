@@ -3,6 +3,7 @@
 //! Refuses to touch a server that it did not start, unless the user said that it is given up.
 
 mod accepting;
+mod changes;
 mod files;
 mod queries;
 mod seeded;
@@ -195,12 +196,18 @@ async fn check(
     progress.step("tracing the new migrations");
     let began = Instant::now();
     let head = ground.connect(HEAD).await?;
-    let (traced, missing) = trace::trace(&head, &sides.new).await?;
+    let (mut traced, missing) = trace::trace(&head, &sides.new).await?;
     capture.gaps.extend(missing.into_iter().map(left_out));
     drop(head);
-    let mut times = vec![("tracing the new migrations", began.elapsed())];
+    let times = vec![("tracing the new migrations", began.elapsed())];
     let failed = traced.iter().any(|traced| traced.failure.is_some());
     let sizes = pack.map_or_else(Sizes::default, |pack| sizes::of(pack, &traced));
+    let places = places.as_ref();
+    let mut on =
+        queries::Comparison { ground, sides, pack, places, config, seeds, interrupt, progress, times };
+    if !failed {
+        changes::estimate(&on, &mut traced, &mut capture).await?;
+    }
     let (framework, applied) = (sides.framework, sides.base.len());
     let base = sides.base.iter().map(|migration| migration.name.clone()).collect();
     capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes, framework, applied, base });
@@ -225,13 +232,9 @@ async fn check(
             disables: vec!["plan-regressed".to_owned(), "query-unindexed".to_owned()],
         });
     }
-    let places = places.as_ref();
-    let mut on =
-        queries::Comparison { ground, sides, pack, places, config, seeds, interrupt, progress, times };
     queries::compare(&mut on, queries, &mut capture).await?;
-    times = on.times;
     if verbose {
-        let told = times.iter().map(|(what, took)| format!("{what}: {:.2} s", took.as_secs_f64()));
+        let told = on.times.iter().map(|(what, took)| format!("{what}: {:.2} s", took.as_secs_f64()));
         told.for_each(|line| progress.announce(&line));
     }
     Ok(capture)

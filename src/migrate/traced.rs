@@ -157,10 +157,13 @@ pub struct Traced {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<Key>,
     pub failure: Option<Failure>,
+    /// What an UPDATE, DELETE or MERGE changes at production's size, as the planner estimates it on a twin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Changed>,
 }
 
 /// What a statement did to one relation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     #[serde(skip)]
     pub oid: u32,
@@ -215,6 +218,16 @@ impl Effect {
     pub fn long(&self) -> bool {
         self.rewritten || self.scanned || self.changes_rows || !self.built.is_empty()
     }
+}
+
+/// Rows that a statement is estimated to change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Qualified, quoted where needed.
+    pub relation: String,
+    pub rows: f64,
+    /// It is read as a whole to find them.
+    pub whole: bool,
 }
 
 /// Why a statement failed.

@@ -1,17 +1,29 @@
 //! Rows of a large table that are changed within a migration.
 //!
-//! Refuses to count rows, for there are none where migrations are tried: the table's size and the scan tell.
+//! Refuses to count rows, for there are none where migrations are tried: the planner estimates them on a twin, and without a
+//! pack the scan tells.
 
-use super::migration::{SECONDS, evidence, finding, loudness, within, work};
-use super::{Check, Spec, Tuning};
+use super::migration::{ERROR, Range, WARNING, evidence, finding, loudness, within, work};
+use super::{Check, Spec, Threshold, Tuning};
 use crate::context::TraceContext;
-use crate::finding::Finding;
-use crate::migrate::traced::Lock;
+use crate::finding::{Evidence, Finding};
+use crate::migrate::Size;
+use crate::migrate::traced::{Changed, Effect, Lock, Traced};
+use crate::words::counted;
 
 pub(super) const SPEC: Spec = Spec {
     name: "backfill-in-migration",
     summary: "a migration changes the rows of a whole table in one transaction",
-    thresholds: &SECONDS,
+    thresholds: &[
+        WARNING,
+        ERROR,
+        Threshold {
+            name: "min-rows",
+            default: 5_000.0,
+            unit: "rows",
+            why: "a batch: so many rows are changed in a fraction of a second whatever the table's size",
+        },
+    ],
     page: include_str!("../../rules/backfill-in-migration.md"),
     of_estimates: true,
     check: Check::Migration(check),
@@ -20,24 +32,56 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     for traced in ctx.traced {
-        for effect in traced.effects.iter().filter(|e| e.changes_rows && e.scanned && !e.rewritten) {
+        for effect in traced.effects.iter().filter(|e| e.changes_rows && !e.rewritten) {
             // A weaker lock than a build's or a validation's: what reads here changes.
             if effect.lock.is_some_and(|lock| lock >= Lock::Share) {
                 continue;
             }
-            let range = work(ctx.sizes.of(&effect.relation), effect);
+            let size = ctx.sizes.of(&effect.relation);
+            let estimated = estimated(traced, effect).filter(|_| !size.assumed && size.rows > 0.0);
+            let range = match estimated {
+                Some(changed) if changed.rows < tuning.get("min-rows") => continue,
+                Some(changed) => changing(size, changed),
+                None if effect.scanned => work(size, effect),
+                None => continue,
+            };
             let mut finding = finding(ctx, &SPEC, traced, Some(effect));
             finding.severity = loudness(range, tuning);
-            finding.what = format!("the rows of {} are changed in one transaction", effect.relation);
+            let rows = match estimated {
+                Some(changed) => format!("about {} of {} are", counted(changed.rows.round(), "row"), effect.relation),
+                None => format!("the rows of {} are", effect.relation),
+            };
+            finding.what = format!("{rows} changed in one transaction");
             finding.why = format!(
                 "who changes one of them waits until it ends, and VACUUM cannot clean up behind it: {}",
                 within(range)
             );
             finding.help =
                 "change them in batches of some thousand rows, each in a transaction of its own".to_owned();
-            finding.evidence = evidence(ctx.sizes.of(&effect.relation), Lock::RowExclusive, range);
+            finding.evidence = evidence(size, Lock::RowExclusive, range);
+            if let Some(changed) = estimated {
+                finding.evidence.push(Evidence::data("rows changed, estimated", changed.rows.round(), "rows"));
+            }
             found.push(finding);
         }
     }
     found
+}
+
+/// What the planner makes of the statement at production's size.
+fn estimated<'a>(traced: &'a Traced, effect: &Effect) -> Option<&'a Changed> {
+    let names = [Some(&effect.relation), effect.whole.as_ref()];
+    let own = |changed: &&Changed| names.contains(&Some(&changed.relation));
+    traced.changed.iter().find(own)
+}
+
+/// How long it takes to change so many rows of a table of that size.
+fn changing(size: Size, changed: &Changed) -> Range {
+    let share = (changed.rows / size.rows).min(1.0);
+    let part = Size { bytes: size.bytes * share, index_bytes: size.index_bytes * share, ..size };
+    let whole = work(part, &Effect { changes_rows: true, ..Effect::default() });
+    // To find them, all of it is read, or no more than they are.
+    let read = if changed.whole { size.bytes - part.bytes } else { 0.0 };
+    let found = work(Size { bytes: read, ..size }, &Effect { scanned: true, ..Effect::default() });
+    Range { low: whole.low + found.low, high: whole.high + found.high, assumed: false }
 }

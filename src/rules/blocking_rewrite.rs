@@ -46,9 +46,12 @@ fn rewrites(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole)
             "add a column of type {to}, keep it equal with a trigger, fill it in batches, and swap the two; {column} \
              is {from} until then"
         ),
-        [] => "add the column without the default, set the default, fill the rows in batches, and set NOT NULL by a \
-               validated CHECK"
-            .to_owned(),
+        [] if !effect.added_columns.is_empty() => {
+            "add the column without the default (a generated one as a plain one that a trigger fills), set the default, \
+             fill the rows in batches, and set NOT NULL, where it is wanted, by a validated CHECK"
+                .to_owned()
+        }
+        [] => "do it while nobody needs the table, or copy it while it is used, as pg_repack does".to_owned(),
     };
     found.evidence = evidence(whole.size, lock, range);
     Some(found)

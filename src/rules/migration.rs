@@ -21,21 +21,23 @@ const REWRITE: (f64, f64) = (3e7, 2e8);
 /// Bytes of heap that an index build sorts in a second.
 const BUILD: (f64, f64) = (2e7, 2e8);
 
-/// The seconds for which users notice nothing, and those from which on it is an outage.
-pub(super) const SECONDS: [Threshold; 2] = [
-    Threshold {
-        name: "warning-seconds",
-        default: 0.5,
-        unit: "s",
-        why: "a request that waits for half a second is noticed; below it a lock is lost in the noise",
-    },
-    Threshold {
-        name: "error-seconds",
-        default: 5.0,
-        unit: "s",
-        why: "a web server's pool of connections is used up after a few seconds, and then everything waits",
-    },
-];
+/// The seconds for which users notice nothing.
+pub(super) const WARNING: Threshold = Threshold {
+    name: "warning-seconds",
+    default: 0.5,
+    unit: "s",
+    why: "a request that waits for half a second is noticed; below it a lock is lost in the noise",
+};
+
+/// Those from which on it is an outage.
+pub(super) const ERROR: Threshold = Threshold {
+    name: "error-seconds",
+    default: 5.0,
+    unit: "s",
+    why: "a web server's pool of connections is used up after a few seconds, and then everything waits",
+};
+
+pub(super) const SECONDS: [Threshold; 2] = [WARNING, ERROR];
 
 /// What the rules say of migrations.
 pub fn run_migrations(ctx: &TraceContext, config: &Config) -> Vec<Finding> {

@@ -160,6 +160,7 @@ pub struct Spec {
 }
 
 /// A number that a rule compares with. Set as `[thresholds.RULE] NAME = …` in `pgproof.toml`.
+#[derive(Debug, Clone, Copy)]
 pub struct Threshold {
     pub name: &'static str,
     pub default: f64,

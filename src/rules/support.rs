@@ -180,7 +180,7 @@ pub(super) fn filter_help(ctx: &PlanContext, scan: &Node, with_index: &str) -> S
     } else if any(&["@>", "<@", "&&", "?", "?|", "?&", "@@", "@?"]) {
         "a B-tree index cannot test this operator: a GIN or GiST index on the column can".to_owned()
     } else {
-        "no index can test this filter as it is written: compare a column with a value".to_owned()
+        "no index is proposed for this filter as it is written: one on a column that is compared with a value would be".to_owned()
     }
 }
 

@@ -127,7 +127,12 @@ fn types_of_sqlx_are_asked_with_where_the_server_cannot_tell_them() {
             let advised = list(&report, "proposals").iter().filter(|p| p["kind"] == "create-index");
             let advised: usize = advised.filter_map(|p| p["answers"].as_array()).map(Vec::len).sum();
             let worse = all.iter().filter(|outcome| *outcome == "regressed").count();
-            assert!(advised >= worse, "{major}: {advised} of {worse}: {}", report["proposals"]);
+            // Without types, 16 and later plan what they will not prepare.
+            assert!(
+                folder != ".sqlx" || advised >= worse,
+                "{major}: {advised} of {worse}: {}",
+                report["proposals"]
+            );
             all
         };
         assert_eq!(planned(".sqlx"), ["unchanged", "unchanged", "regressed", "regressed"], "{major}");

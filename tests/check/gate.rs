@@ -176,3 +176,54 @@ fn budgets_and_data_that_are_wrong_are_refused_with_their_place() {
     project.write("pgproof.toml", "[[budgets]]\nquery = 'get_*'\ncosts = 1\n");
     refused(&["pgproof.toml:3", "cost"], &[]);
 }
+
+/// Comments at a query, or at the statement that made it worse, are heard for findings of queries.
+#[test]
+fn findings_of_queries_are_ignored_where_a_comment_asks() {
+    let project = Project::of(support::majors()[0], &SKEWED);
+    let drop = "SET lock_timeout = '1s';\nDROP INDEX jobs_state;\n";
+    let query = SKEWED.queries[0];
+    let check = |migration: &str, queries: &str| {
+        project.write("queries.sql", queries);
+        let report = project.report(migration);
+        let rules: Vec<String> =
+            list(&report, "findings").iter().filter_map(|f| f["rule"].as_str()).map(str::to_owned).collect();
+        let statuses: Vec<String> = list(&report, "suppressions")
+            .iter()
+            .filter_map(|s| s["status"].as_str())
+            .map(str::to_owned)
+            .collect();
+        (rules.contains(&"plan-regressed".to_owned()), statuses)
+    };
+    let ignore = "-- pgproof:ignore plan-regressed reason=\"asked once a day\"\n";
+    assert_eq!(check(drop, &format!("{ignore}{query};")), (false, vec!["applied".to_owned()]));
+    assert_eq!(
+        check(drop, &format!("SELECT 1;\n{ignore}-- name: jobs :many\n{query};")),
+        (false, vec!["applied".to_owned()])
+    );
+    let migration = format!("SET lock_timeout = '1s';\n{ignore}DROP INDEX jobs_state;\n");
+    assert_eq!(check(&migration, &format!("{query};")), (false, vec!["applied".to_owned()]));
+    // One for another rule, mistyped or needless, is told.
+    let typo = ignore.replace("regressed", "regresed");
+    assert_eq!(check(drop, &format!("{typo}{query};")), (true, vec!["unknown-rule".to_owned()]));
+    assert_eq!(check(drop, &format!("{ignore}SELECT 1;\n{query};")), (true, vec!["unused".to_owned()]));
+}
+
+/// What follows a failure was not looked at: nobody can live with that, and entries it hides are not called needless.
+#[test]
+fn a_failing_migration_is_neither_accepted_nor_does_it_prune() {
+    let project = Project::of(support::majors()[0], &SCHEMAS[0]);
+    let (code, written) = {
+        let output = project.check("DROP INDEX orders_user;\n", &["--accept", "known"]);
+        let file = project.folder.path().join("pgproof-accepted.json");
+        (output.status.code(), std::fs::read_to_string(file).expect("written"))
+    };
+    assert!(code == Some(0) && written.contains("plan-regressed"), "{written}");
+    let failing = project.check(
+        "ALTER TABLE no_such ADD COLUMN a int;\nDROP INDEX orders_user;\n",
+        &["--accept", "known", "--prune-accepted"],
+    );
+    assert_eq!(failing.status.code(), Some(1), "{}", String::from_utf8_lossy(&failing.stdout));
+    let after = std::fs::read_to_string(project.folder.path().join("pgproof-accepted.json")).expect("kept");
+    assert_eq!(after, written);
+}

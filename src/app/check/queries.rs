@@ -237,7 +237,10 @@ struct Known<'a> {
 
 impl Comparison<'_> {
     /// A twin of a database, or a copy of it where there is no pack, and what the names in its plans stand for.
-    async fn twin(&self, from: &str, to: &str, capture: &mut Capture) -> Result<(Server, Names)> {
+    ///
+    /// # Errors
+    /// As the server says; a disk that does not take the files.
+    pub async fn twin(&self, from: &str, to: &str, capture: &mut Capture) -> Result<(Server, Names)> {
         let server = match (self.pack, self.places) {
             (Some(pack), Some(places)) => {
                 let (server, gaps) = self.ground.twin(from, to, pack, places).await?;
