@@ -31,7 +31,10 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
             alone && !by_rows && !fails
         };
         // Where both sides of a foreign key are read, one finding tells of both.
-        let all = wholes(ctx, traced, scanned);
+        // What is read for indexes that are made anew is told of these.
+        let written = |table: bool| traced.effects.iter().any(|e| e.table == table && !e.view && e.rewritten);
+        let again = written(false) && !written(true);
+        let all = wholes(ctx, traced, |effect| !again && scanned(effect));
         found.extend(all.iter().find_map(|whole| scans(ctx, tuning, traced, whole)));
     }
     found

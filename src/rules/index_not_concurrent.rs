@@ -7,7 +7,7 @@ use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Finding, Remedy};
-use crate::migrate::traced::{Effect, Traced};
+use crate::migrate::traced::{Effect, Lock, Traced};
 use crate::sql::token::tokenize;
 
 pub(super) const SPEC: Spec = Spec {
@@ -24,6 +24,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     for traced in ctx.traced {
         let all = wholes(ctx, traced, |effect| effect.table && !effect.built.is_empty() && !effect.rewritten);
         found.extend(all.iter().filter_map(|whole| builds(ctx, tuning, traced, whole)));
+        found.extend(again(ctx, tuning, traced));
     }
     found
 }
@@ -52,6 +53,45 @@ fn builds(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) -
     };
     found.remedies = steps.map(Remedy::Migration).into_iter().collect();
     Some(found)
+}
+
+/// REINDEX: indexes are made anew, and nobody may even plan a query with them meanwhile.
+fn again(ctx: &TraceContext, tuning: &Tuning, traced: &Traced) -> Option<Finding> {
+    let indexes: Vec<&str> = rebuilt(traced).map(|effect| effect.relation.as_str()).collect();
+    let table = traced.effects.iter().find(|effect| effect.table && effect.scanned && !effect.rewritten)?;
+    if indexes.is_empty() {
+        return None;
+    }
+    let size = ctx.sizes.of(&table.relation);
+    let built = indexes.iter().map(|index| (*index).to_owned()).collect();
+    let range = work(size, &Effect { built, ..Effect::default() });
+    let mut found = finding(ctx, &SPEC, traced, Some(table));
+    found.index = indexes.first().map(|index| (*index).to_owned());
+    found.severity = loudness(range, tuning);
+    found.what = format!("{} of {} is built anew under ACCESS EXCLUSIVE", indexes.join(", "), table.relation);
+    found.why = format!(
+        "whoever writes waits, and whoever reads, for the planner locks every index of a table: {}",
+        within(range)
+    );
+    let steps = reindexed(text(ctx, traced)).filter(|_| !table.part);
+    found.help = "build it anew CONCURRENTLY, in a migration without a transaction".to_owned();
+    found.remedies = steps.map(|step| Remedy::Migration(vec![step])).into_iter().collect();
+    found.evidence = evidence(size, Lock::AccessExclusive, range);
+    Some(found)
+}
+
+/// The indexes that a statement made anew, not with their table.
+fn rebuilt(traced: &Traced) -> impl Iterator<Item = &Effect> {
+    let anew = traced.effects.iter().any(|effect| effect.table && effect.rewritten);
+    traced.effects.iter().filter(move |effect| !anew && !effect.table && !effect.view && effect.rewritten)
+}
+
+/// `REINDEX TABLE t` as `REINDEX TABLE CONCURRENTLY t`.
+fn reindexed(text: &str) -> Option<String> {
+    let (tokens, _) = tokenize(text);
+    let first = tokens.first().filter(|t| t.is_word(text, "reindex"))?;
+    let kind = tokens.iter().find(|t| t.is_word(text, "table") || t.is_word(text, "index"))?;
+    (kind.start >= first.end).then(|| format!("{} CONCURRENTLY{}", &text[..kind.end], &text[kind.end..]))
 }
 
 /// `CREATE INDEX` as `CREATE INDEX CONCURRENTLY`.
