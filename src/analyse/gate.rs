@@ -117,22 +117,22 @@ fn ignore(report: &mut Report, found: Vec<Finding>, queries: &[usize]) {
 /// What became of the budgets; what of them could not be tested, and those of nobody, are gaps.
 fn budgets(report: &mut Report, compared: &Compared, config: &Config) -> Vec<Held> {
     let mut used = BTreeSet::new();
-    let (mut untested, mut unread) = (BTreeMap::new(), Vec::new());
+    let mut untested = BTreeMap::new();
     let mut hold = |query: &Query| {
         let budget = budget_of(query, config, &mut used);
         if budget.is_empty() {
             return Held::default();
         }
-        let held = budget::hold(query, &budget, &compared.head, compared.packed);
+        let mut held = budget::hold(query, &budget, &compared.head, compared.packed);
         if let Some(why) = &held.untested {
             *untested.entry(why.clone()).or_insert(0usize) += 1;
         }
         // A table of the settings may be one that some queries read.
         let own = query.budget.as_ref().map(|own| budget::unread(query, own, &compared.head));
-        unread.extend(own.into_iter().flatten().map(|table| {
-            let place = query.places.first().map_or(String::new(), |p| format!("{}:{}: ", p.path, p.line));
-            format!("{place}the budget asks for an index on {table}, which the query does not read")
-        }));
+        let unread = own.into_iter().flatten();
+        held.wrong.extend(
+            unread.map(|table| format!("it asks for an index on {table}, which the query does not read")),
+        );
         held
     };
     let held = compared.queries.iter().map(&mut hold).collect();
@@ -145,7 +145,7 @@ fn budgets(report: &mut Report, compared: &Compared, config: &Config) -> Vec<Hel
         .enumerate()
         .filter(|(at, _)| !used.contains(at))
         .map(|(_, one)| format!("the budget of the settings with {} is about no query", one.written));
-    let gaps: Vec<String> = untested.chain(unread).chain(nobody).collect();
+    let gaps: Vec<String> = untested.chain(nobody).collect();
     report.gaps.extend(gaps.into_iter().map(|what| Gap {
         what,
         sqlstate: None,

@@ -186,8 +186,10 @@ pub enum Over {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Held {
     pub over: Vec<Over>,
-    /// Why some limit could not be tested.
+    /// Why some limit could not be tested, where nobody asked for that.
     pub untested: Option<String>,
+    /// What is wrong with the budget itself, a clause each.
+    pub wrong: Vec<String>,
 }
 
 /// Holds head to the budget. Without a pack its plans say nothing, and those of executions stand for them.
@@ -199,15 +201,18 @@ pub fn hold(query: &Query, budget: &Budget, names: &Names, packed: bool) -> Held
         }
         _ => Vec::new(),
     };
-    let why = match &query.executed {
-        Some(Executed::Not(why)) => why.clone(),
-        _ => "nothing was executed: --seed fills a database to execute it on".to_owned(),
-    };
+    if let Some(Executed::Not(why)) = &query.executed {
+        held.wrong.push(format!("it could not be executed: {why}"));
+    }
     if let Some(limit) = budget.buffers {
         match ran.iter().filter_map(blocks).reduce(f64::max) {
             Some(is) if is > limit => held.over.push(Over::Buffers { limit, is }),
             Some(_) => {}
-            None => held.untested = Some(why),
+            None if query.executed.is_some() => {}
+            None => {
+                let why = "nothing was executed: --seed fills a database to execute it on";
+                held.untested = Some(why.to_owned());
+            }
         }
     }
     if !budget.of_plans() {
@@ -224,6 +229,9 @@ pub fn hold(query: &Query, budget: &Budget, names: &Names, packed: bool) -> Held
     }
     if plans.is_empty() {
         plans.extend(ran.iter().map(|plan| (None, plan.clone())));
+    }
+    if plans.is_empty() && query.executed.is_some() {
+        return held;
     }
     if plans.is_empty() {
         let why = "without --pack or --seed its tables are empty: what it costs is not known";

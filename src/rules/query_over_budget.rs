@@ -5,7 +5,7 @@
 use super::gate::{finding, name};
 use super::{Check, Spec, Tuning};
 use crate::context::GateContext;
-use crate::finding::{Confidence, Evidence, Finding};
+use crate::finding::{Confidence, Evidence, Finding, Severity};
 use crate::gate::budget::Over;
 use crate::words::{count, counted};
 
@@ -20,7 +20,25 @@ pub(super) const SPEC: Spec = Spec {
 
 fn check(ctx: &GateContext, _: &Tuning) -> Vec<Finding> {
     let all = ctx.held.iter().enumerate().flat_map(|(query, held)| held.over.iter().map(move |over| (query, over)));
-    all.map(|(query, over)| beyond(ctx, query, over)).collect()
+    let wrong = ctx
+        .held
+        .iter()
+        .enumerate()
+        .flat_map(|(query, held)| held.wrong.iter().map(move |why| untested(ctx, query, why)));
+    all.map(|(query, over)| beyond(ctx, query, over)).chain(wrong).collect()
+}
+
+/// A budget that holds nobody to anything: as loud as a mistyped comment.
+fn untested(ctx: &GateContext, query: usize, why: &str) -> Finding {
+    let mut finding = finding(ctx, &SPEC, query);
+    finding.location = ctx.compared.queries[query].places.first().cloned().or(finding.location);
+    finding.severity = Severity::Warning;
+    finding.confidence = Confidence::Measured;
+    finding.what = format!("the budget of {} could not be tested: {why}", name(ctx, query));
+    finding.why = "a limit that nothing is held to protects nobody".to_owned();
+    finding.help = "mend the budget, its param=VALUE or the data of --seed".to_owned();
+    finding.evidence.clear();
+    finding
 }
 
 fn beyond(ctx: &GateContext, query: usize, over: &Over) -> Finding {

@@ -80,7 +80,12 @@ fn ran(capture: Capture) -> Executed {
         .map(|run| Ran { parameters: run.parameters, plan: run.plan })
         .collect();
     match ran.is_empty() {
-        true => Executed::Not(why.unwrap_or_else(|| "it was not executed".to_owned())),
+        true => Executed::Not(match why {
+            Some(why) if why.contains("--param") => {
+                "no param=VALUE of its budget says with which values, and the statistics know none".to_owned()
+            }
+            why => why.unwrap_or_else(|| "it was not executed".to_owned()),
+        }),
         false => Executed::Ran(ran),
     }
 }
