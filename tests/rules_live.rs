@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 /// Servers at work at once: a case is mostly one busy backend.
 const AT_ONCE: usize = 2;
 
+/// So many failures may be the machine's.
+const ALONE: usize = 8;
+
 #[test]
 fn every_case_of_every_page_holds_on_every_major() {
     let only = std::env::var("PGPROOF_CASE").unwrap_or_default();
@@ -40,10 +43,8 @@ fn every_case_of_every_page_holds_on_every_major() {
                         |case: &&Case| case.covers(major) && format!("{rule} {}", case.name).contains(&only);
                     for case in cases.iter().filter(wanted) {
                         ran += 1;
-                        let ran = catch_unwind(|| run(major, rule, case));
-                        if let Err(why) = ran.unwrap_or_else(|_| Err("it panicked, see above".to_owned())) {
-                            let text = format!("PostgreSQL {major}: {rule} / {}\n{why}\n", case.name);
-                            failures.lock().expect("no thread panicked").push(text);
+                        if let Err(why) = attempt(major, rule, case) {
+                            failures.lock().expect("no thread panicked").push((major, rule, case, why));
                         }
                     }
                     *results.lock().expect("no thread panicked") += ran;
@@ -55,10 +56,27 @@ fn every_case_of_every_page_holds_on_every_major() {
             });
         }
     });
-    let failures = failures.into_inner().expect("no thread panicked");
+    // What a rule says rests on measured times, and two servers share the machine with whatever else runs on it: a few
+    // that fail have a second run, alone.
+    let failures: Vec<(u32, &str, &Case, String)> = failures.into_inner().expect("no thread panicked");
+    let again = failures.len() <= ALONE;
+    let failures: Vec<String> = failures
+        .into_iter()
+        .filter_map(|(major, rule, case, why)| {
+            eprintln!("PostgreSQL {major}: {rule} / {}: failed beside others", case.name);
+            let why = if again { attempt(major, rule, case).err()? } else { why };
+            Some(format!("PostgreSQL {major}: {rule} / {}\n{why}\n", case.name))
+        })
+        .collect();
     let ran = results.into_inner().expect("no thread panicked");
     assert!(ran > 0, "no case contains `{only}`");
     assert!(failures.is_empty(), "{} of {ran} cases:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// One case on one major, whose panic is a failure like any other.
+fn attempt(major: u32, rule: &str, case: &Case) -> Result<(), String> {
+    let ran = catch_unwind(|| run(major, rule, case));
+    ran.unwrap_or_else(|_| Err("it panicked, see above".to_owned()))
 }
 
 /// One case on one major.
