@@ -99,13 +99,13 @@ pub fn read(text: &str, path: &str) -> Result<Accepted> {
     match bad {
         None => Ok(accepted),
         Some((line, until)) => {
-            let whole = text.lines().nth(line - 1).unwrap_or_default();
             let error = Error::new(Kind::Config, doing())
                 .because(format!("line {line}: `{until}` is no day of the calendar"))
                 .help("write YYYY-MM-DD");
-            Err(match whole.find(until.as_str()) {
+            let written = text.lines().nth(line - 1);
+            Err(match written.and_then(|whole| Some((whole, whole.find(until.as_str())?))) {
                 None => error,
-                Some(start) => error.at(Excerpt {
+                Some((whole, start)) => error.at(Excerpt {
                     origin: path.to_owned(),
                     first_line: line,
                     text: whole.to_owned(),
@@ -131,7 +131,8 @@ fn lines(text: &str, entries: &[Entry]) -> Vec<usize> {
     for entry in entries {
         if let Some(next) = text[at..].find(&format!("\"{}\"", entry.finding)) {
             line += text[at..at + next].matches('\n').count();
-            at += next;
+            // Another entry may be for the same finding.
+            at += next + 1;
         }
         found.push(line);
     }
@@ -139,16 +140,21 @@ fn lines(text: &str, entries: &[Entry]) -> Vec<usize> {
 }
 
 /// The file as text: sorted, one entry to a line.
-pub fn write(entries: &[Entry]) -> String {
+///
+/// # Errors
+/// [`Kind::Config`] for an entry that JSON cannot hold.
+pub fn write(entries: &[Entry]) -> Result<String> {
     let sorted: BTreeSet<&Entry> = entries.iter().collect();
+    let line = |entry: &Entry| serde_json::to_string(entry).map(|json| format!("    {json}"));
     let lines: Vec<String> = sorted
         .into_iter()
-        .map(|entry| format!("    {}", serde_json::to_string(entry).unwrap_or_default()))
-        .collect();
-    match lines.is_empty() {
+        .map(line)
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|e| Error::new(Kind::Config, "write the accepted findings").because(e))?;
+    Ok(match lines.is_empty() {
         true => format!("{{\n  \"format\": {FORMAT},\n  \"accepted\": []\n}}\n"),
         false => format!("{{\n  \"format\": {FORMAT},\n  \"accepted\": [\n{}\n  ]\n}}\n", lines.join(",\n")),
-    }
+    })
 }
 
 /// A finding as an entry would name it.
@@ -166,14 +172,14 @@ fn named(report: &Report) -> Vec<Named> {
     let one = |((finding, place), fingerprint): ((&Finding, &Option<crate::finding::Location>), String)| {
         let statement = finding.at.statement.and_then(|at| report.statements.get(at));
         let compared = statement.filter(|s| s.outcome.is_some());
-        let pair = compared.filter(|_| finding.at.run.is_none()).and_then(|s| s.pairs.first());
+        let pair = compared.filter(|_| finding.at.run.is_none()).and_then(|s| s.pairs.get(s.judged));
         let mark = |side: &Option<crate::report::Sided>| side.as_ref().map(|s| s.marks.access.clone());
         let object = compared
             .map(|s| s.title.clone().unwrap_or_else(|| brief(&s.text, OBJECT)))
             .or_else(|| finding.relation.clone())
             .or_else(|| finding.index.clone())
             .or_else(|| place.as_ref().map(|place| place.path.clone()))
-            .unwrap_or_default();
+            .unwrap_or_else(|| finding.rule.to_string());
         let files = report.migrations.as_ref().map_or(&[][..], |migrations| &migrations.files);
         let migration = place.as_ref().filter(|place| files.contains(&place.path));
         Named {
@@ -221,13 +227,13 @@ impl Accepted {
     /// Leaves those out that [`hold`] said somebody has to mend, but those without a reason: they do meet a finding.
     pub fn prune(&mut self, report: &Report) -> usize {
         let before = self.entries.len();
-        let troubled: BTreeSet<&str> = report
-            .suppressions
-            .iter()
-            .filter(|s| s.status == Status::Merged || (s.troubled() && s.status != Status::NoReason))
-            .filter_map(|s| s.accepted.as_deref())
-            .collect();
-        self.entries.retain(|entry| !troubled.contains(entry.finding.as_str()));
+        // In the order of the entries: of two for one finding, only the second may be in vain.
+        let told = report.suppressions.iter().filter(|s| s.accepted.is_some());
+        let gone =
+            |s: &Suppression| s.status == Status::Merged || (s.troubled() && s.status != Status::NoReason);
+        let keep: Vec<bool> = told.map(|s| !gone(s)).collect();
+        let mut keep = keep.into_iter();
+        self.entries.retain(|_| keep.next().unwrap_or(true));
         before - self.entries.len()
     }
 }

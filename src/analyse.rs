@@ -35,7 +35,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
     let mut report =
         Report { server: capture.server.clone(), gaps: capture.gaps.clone(), ..Report::default() };
-    let today = capture.today.as_deref().or(config.today.as_deref());
+    // The day of the capture, so that it says the same on any other.
+    let today = capture.today.clone().or_else(|| config.today.clone());
+    let config = &Config { today, ..config.clone() };
     for (statement_id, statement) in capture.statements.iter().enumerate() {
         let config = &*config.at(statement.origin.path.as_deref());
         let words = sql::read(&statement.text);
@@ -50,7 +52,7 @@ pub fn analyse(capture: &Capture, config: &Config) -> Result<Report> {
         comments.extend(speaking(&statement.text, line));
         comments.sort_by_key(|comment| comment.line);
         let asked = report.suppressions.len();
-        report.suppressions.extend(suppress::read(statement_id, &comments, today, config));
+        report.suppressions.extend(suppress::read(statement_id, &comments, config.today.as_deref(), config));
         let runs = statement.runs.iter().map(planned).collect::<Result<Vec<Planned>>>()?;
         examine(&mut report, &mut entry, statement_id, runs, (&words, parsed.as_ref()), capture, config);
         settle(&mut report, asked, &entry, config);

@@ -74,6 +74,8 @@ pub struct Statement {
     pub culprit: Option<Location>,
     /// Its plans before and after the migrations, where they were compared: the generic one first, then with values.
     pub pairs: Vec<Pair>,
+    /// Index of the pair that its outcome comes from.
+    pub judged: usize,
     /// What is worth saying where nothing was found, or nothing can be proposed.
     pub notes: Vec<String>,
 }
@@ -223,6 +225,7 @@ impl Statement {
             outcome: None,
             culprit: None,
             pairs: Vec::new(),
+            judged: 0,
             notes: Vec::new(),
         }
     }

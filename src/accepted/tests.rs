@@ -19,18 +19,19 @@ fn entry(finding: &str, until: Option<&str>) -> Entry {
 
 #[test]
 fn a_file_is_sorted_with_one_entry_to_a_line_and_read_back() {
-    let text = write(&[entry("b", None), entry("a", Some("2027-01-31")), entry("a", Some("2027-01-31"))]);
+    let text = write(&[entry("b", None), entry("a", Some("2027-01-31")), entry("a", Some("2027-01-31"))])
+        .expect("JSON");
     assert_eq!(text.lines().count(), 7, "{text}");
     let accepted = read(&text, "f.json").expect("what was written");
     assert_eq!(accepted.entries, [entry("a", Some("2027-01-31")), entry("b", None)]);
     assert_eq!(accepted.lines, [4, 5]);
-    assert_eq!(write(&accepted.entries), text);
-    assert_eq!(read(&write(&[]), "f.json").expect("an empty one").entries, []);
+    assert_eq!(write(&accepted.entries).expect("JSON"), text);
+    assert_eq!(read(&write(&[]).expect("JSON"), "f.json").expect("an empty one").entries, []);
 }
 
 #[test]
 fn damage_is_told_with_its_place() {
-    let whole = write(&[entry("a", Some("2027-01-31"))]);
+    let whole = write(&[entry("a", Some("2027-01-31"))]).expect("JSON");
     for (from, to, words) in [
         ("\"format\": 1", "\"format\": 2", "format 2"),
         ("\"reason\"", "\"raeson\"", "line 4, column"),
@@ -99,4 +100,17 @@ fn an_entry_says_what_became_of_it() {
     assert_eq!(status(&unknown, Some(&named)), Status::UnknownRule);
     let off = Config { severity: [("blocking-rewrite".to_owned(), None)].into(), ..config.clone() };
     assert_eq!(judge(&entry("a", None), None, &off, &all).0, Status::Idle);
+}
+
+#[test]
+fn of_two_entries_for_one_finding_the_first_stays() {
+    let two = [entry("a", None), Entry { reason: "again".to_owned(), ..entry("a", None) }, entry("b", None)];
+    let mut accepted = read(&write(&two).expect("JSON"), "f.json").expect("what was written");
+    assert_eq!(accepted.lines, [4, 5, 6]);
+    let mut report = Report::default();
+    hold(&mut report, &accepted, &Config::default());
+    // As if the first had met its finding.
+    report.suppressions[0].status = Status::Applied;
+    assert_eq!(accepted.prune(&report), 2);
+    assert_eq!(accepted.entries.len(), 1);
 }

@@ -51,6 +51,7 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
         report.statements[at].outcome = Some(if over { Outcome::OverBudget } else { one.outcome });
         report.statements[at].culprit = query.culprit.clone();
         report.statements[at].pairs = pairs(query, compared);
+        report.statements[at].judged = one.valued.map_or(0, |valued| valued + 1);
         report.statements[at].title = query.name.clone();
         // Those of a query that was looked into were read with it.
         if query.observed.is_none() && !query.comments.is_empty() {
@@ -62,7 +63,8 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
     }
     let ctx = GateContext { compared, judged: &judged, held: &held, statements: &statements };
     let found = rules::run_gate(&ctx, config);
-    ignore(report, found, &statements);
+    let unseen = compared.queries.iter().zip(&statements).filter(|(query, _)| query.observed.is_none());
+    ignore(report, found, &unseen.map(|(_, at)| *at).collect(), compared.packed);
     // Two runs without a change give equal reports.
     report
         .statements
@@ -79,8 +81,8 @@ pub(super) fn examine(report: &mut Report, compared: &Compared, config: &Config)
 }
 
 /// Adds the findings but those that a comment at the query, or at the statement that did it, asks to ignore; says of each
-/// such comment what became of it.
-fn ignore(report: &mut Report, found: Vec<Finding>, queries: &[usize]) {
+/// such comment what became of it. `unseen` are the statements whose plans no rule looked into.
+fn ignore(report: &mut Report, found: Vec<Finding>, unseen: &BTreeSet<usize>, packed: bool) {
     for finding in found {
         let asks = |one: &Suppression| {
             let origin = one.statement.and_then(|at| report.statements.get(at)).map(|s| &s.origin);
@@ -99,11 +101,14 @@ fn ignore(report: &mut Report, found: Vec<Finding>, queries: &[usize]) {
         }
     }
     for one in &mut report.suppressions {
-        let query = one.statement.is_some_and(|at| queries.contains(&at));
+        let query = one.statement.is_some_and(|at| unseen.contains(&at));
         if !matches!(one.status, Status::Idle | Status::Unused) {
             continue;
         }
-        if rules::of_queries(&one.rule) {
+        if rules::of_queries(&one.rule) && !packed {
+            one.status = Status::Idle;
+            one.why = "without --pack nobody can say".to_owned();
+        } else if rules::of_queries(&one.rule) {
             one.status = Status::Unused;
             one.why = "its rule finds nothing here".to_owned();
             one.help = "take the comment out".to_owned();

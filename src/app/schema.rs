@@ -21,6 +21,19 @@ pub struct Script {
     pub text: String,
 }
 
+impl Script {
+    /// Its statements.
+    ///
+    /// # Errors
+    /// [`Kind::Sql`] with the line of a quote that is never closed.
+    pub fn pieces(&self, doing: &str) -> Result<Vec<sql::Piece<'_>>> {
+        sql::split(&self.text).map_err(|e| {
+            let line = self.text[..e.at.min(self.text.len())].matches('\n').count() + 1;
+            Error::new(Kind::Sql, doing).because(format!("line {line}: {}", e.what))
+        })
+    }
+}
+
 /// The files of the paths: a folder stands for the `.sql` files in it, in the order of their names.
 ///
 /// # Errors
@@ -74,10 +87,7 @@ pub async fn load(session: &Session, scripts: &[Script]) -> Result<Vec<Gap>> {
     let mut failed = Vec::new();
     for script in scripts {
         let doing = format!("load {}", script.name);
-        let pieces = sql::split(&script.text).map_err(|e| {
-            let line = script.text[..e.at.min(script.text.len())].matches('\n').count() + 1;
-            Error::new(Kind::Sql, &doing).because(format!("line {line}: {}", e.what))
-        })?;
+        let pieces = script.pieces(&doing)?;
         for piece in pieces {
             let at = |error: &Error| {
                 let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());

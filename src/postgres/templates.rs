@@ -6,7 +6,7 @@ mod each;
 
 pub(super) use each::{Unplanned, plan_each};
 
-use crate::sql::ident::{qualified, quote};
+use crate::sql::ident::{literal, qualified, quote};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -402,13 +402,6 @@ fn setting_name(name: &str) -> String {
     let parts: Vec<String> =
         name.split('.').map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
     parts.join(".")
-}
-
-fn literal(value: &str) -> String {
-    if value.contains('\\') {
-        return format!("E'{}'", value.replace('\\', "\\\\").replace('\'', "''"));
-    }
-    format!("'{}'", value.replace('\'', "''"))
 }
 
 #[cfg(test)]

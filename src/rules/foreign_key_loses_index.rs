@@ -2,8 +2,8 @@
 //!
 //! Refuses to speak where a later migration gives it another one.
 
-use super::migration::finding;
-use super::{Check, Spec, Threshold, Tuning};
+use super::migration::{SMALL, finding};
+use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Evidence, Finding, Severity};
 use crate::migrate::keys::Key;
@@ -12,12 +12,7 @@ use crate::migrate::traced::Traced;
 pub(super) const SPEC: Spec = Spec {
     name: "foreign-key-loses-index",
     summary: "a migration drops the index that served a foreign key",
-    thresholds: &[Threshold {
-        name: "min-rows",
-        default: 1_000.0,
-        unit: "rows",
-        why: "a child table this small is read in a fraction of a millisecond",
-    }],
+    thresholds: &[SMALL],
     page: include_str!("../../rules/foreign-key-loses-index.md"),
     of_estimates: true,
     check: Check::Migration(check),

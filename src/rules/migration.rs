@@ -37,6 +37,14 @@ pub(super) const ERROR: Threshold = Threshold {
     why: "a web server's pool of connections is used up after a few seconds, and then everything waits",
 };
 
+/// Rows below which a foreign key's child needs no index.
+pub(super) const SMALL: Threshold = Threshold {
+    name: "min-rows",
+    default: 1_000.0,
+    unit: "rows",
+    why: "a child table this small is read in a fraction of a millisecond",
+};
+
 pub(super) const SECONDS: [Threshold; 2] = [WARNING, ERROR];
 
 /// What the rules say of migrations.

@@ -2,8 +2,8 @@
 //!
 //! Refuses to know whether anybody deletes from the parent: `health` sees that, once it happens.
 
-use super::migration::finding;
-use super::{Check, Spec, Threshold, Tuning};
+use super::migration::{SMALL, finding};
+use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Evidence, Finding, Severity};
 use crate::migrate::keys::Key;
@@ -12,12 +12,7 @@ use crate::migrate::traced::Traced;
 pub(super) const SPEC: Spec = Spec {
     name: "new-foreign-key-unindexed",
     summary: "a migration adds a foreign key, and no index of its table begins with the key's columns",
-    thresholds: &[Threshold {
-        name: "min-rows",
-        default: 1_000.0,
-        unit: "rows",
-        why: "a child table this small is read in a fraction of a millisecond",
-    }],
+    thresholds: &[SMALL],
     page: include_str!("../../rules/new-foreign-key-unindexed.md"),
     of_estimates: true,
     check: Check::Migration(check),

@@ -94,6 +94,15 @@ fn a_plan_for_a_rare_value_is_not_hidden_by_the_generic_one() {
             .filter_map(|plan| plan["access"].as_str().and(plan["side"].as_str()))
             .collect();
         assert_eq!(sides, ["base", "head", "base", "head", "base", "head"], "{major}");
+        // What is accepted is the plan for that value, not the generic one, which stays.
+        let drop = "SET lock_timeout = '1s';\nDROP INDEX jobs_state;\n";
+        assert_eq!(project.check(drop, &["--accept", "asked once a day"]).status.code(), Some(0), "{major}");
+        let text =
+            std::fs::read_to_string(project.folder.path().join("pgproof-accepted.json")).expect("written");
+        let accepted: Value = serde_json::from_str(&text).expect("JSON");
+        let entry = &accepted["accepted"][0];
+        assert_eq!(entry["rule"], "plan-regressed", "{text}");
+        assert_ne!(entry["from"], entry["to"], "{text}");
     }
 }
 
@@ -137,6 +146,9 @@ fn budgets_are_held_to_seeded_data() {
         let [what] = &over(&check("ANALYZE jobs;", &["--seed", "seed.sql"]))[..] else { panic!("{major}") };
         assert!(what.contains("blocks"), "{what}");
         // Rows are counted, tables are named, and what does not fit is told.
+        // A value may look like a flag.
+        queries("buffers=200 param=--failed");
+        assert!(over(&check("ANALYZE jobs;", &["--seed", "seed.sql"])).is_empty(), "{major}");
         queries("rows=59 param=failed");
         assert!(over(&check("ANALYZE jobs;", &["--seed", "seed.sql"]))[0].contains("59"), "{major}");
         queries("rows=120_000 index-on=nobody param=failed");

@@ -79,7 +79,7 @@ impl Accepting {
         config: &Config,
         fail_on: Option<FailOn>,
     ) -> Result<Vec<String>> {
-        let before = accepted::write(&self.accepted.entries);
+        let before = accepted::write(&self.accepted.entries)?;
         let mut told = Vec::new();
         if let Some(reason) = &args.accept {
             let mut without = report.clone();
@@ -103,7 +103,7 @@ impl Accepting {
             let gone = self.accepted.prune(&held);
             told.push(format!("took {} out of {}\n", counted(gone as f64, "entry"), self.path.display()));
         }
-        let text = accepted::write(&self.accepted.entries);
+        let text = accepted::write(&self.accepted.entries)?;
         if text != before {
             output::save(&self.path, text.as_bytes())?;
             self.accepted = accepted::read(&text, &self.accepted.path)?;

@@ -55,7 +55,9 @@ pub async fn execute(on: &Comparison<'_>, compared: &mut Compared) -> Result<()>
             query.executed = Some(Executed::Not(why));
             continue;
         }
-        flags.extend(budget.parameters.iter().flat_map(|value| ["--param", value]));
+        // As one word each: a value may begin with a dash.
+        let given: Vec<String> = budget.parameters.iter().map(|value| format!("--param={value}")).collect();
+        flags.extend(given.iter().map(String::as_str));
         let args = explain_with(flags.into_iter())?;
         let mut last = Err(String::new());
         for _ in 0..2 {
@@ -95,10 +97,7 @@ async fn fill(server: &Server, seeds: &[Script]) -> Result<()> {
     let session = server.session("seed").await?;
     for script in seeds {
         let doing = format!("load the data of {}", script.name);
-        let pieces = sql::split(&script.text).map_err(|e| {
-            let line = script.text[..e.at.min(script.text.len())].matches('\n').count() + 1;
-            Error::new(Kind::Sql, &doing).because(format!("line {line}: {}", e.what))
-        })?;
+        let pieces = script.pieces(&doing)?;
         for piece in pieces {
             let Err(error) = session.batch(&doing, piece.text).await else { continue };
             if matches!(error.kind(), Kind::Connect | Kind::Interrupted) {
