@@ -203,10 +203,20 @@ async fn check(
     let failed = traced.iter().any(|traced| traced.failure.is_some());
     let sizes = pack.map_or_else(Sizes::default, |pack| sizes::of(pack, &traced));
     let places = places.as_ref();
-    let mut on =
-        queries::Comparison { ground, sides, pack, places, config, seeds, interrupt, progress, times };
+    let mut on = queries::Comparison {
+        ground,
+        sides,
+        pack,
+        places,
+        config,
+        seeds,
+        interrupt,
+        progress,
+        head: None,
+        times,
+    };
     if !failed {
-        changes::estimate(&on, &mut traced, &mut capture).await?;
+        changes::estimate(&mut on, &mut traced, &mut capture).await?;
     }
     let (framework, applied) = (sides.framework, sides.base.len());
     let base = sides.base.iter().map(|migration| migration.name.clone()).collect();

@@ -181,7 +181,7 @@ async fn introduction(server: &Server, load: Millis) -> Result<String> {
         .collect();
     let total: i64 = tables.iter().filter_map(|row| number(row.get(1))).sum();
     let bytes = tables.first().and_then(|row| number(row.get(2))).unwrap_or(0);
-    let version = server.version().text.split_whitespace().next().unwrap_or_default();
+    let version = server.version().short();
     let loaded = format!(
         "A throwaway PostgreSQL {version} holds a sample shop of {} and {}, loaded in {}: {}.",
         counted(total as f64, "row"),

@@ -87,7 +87,7 @@ impl Ground {
 
     /// The server's version, such as `15.18`.
     pub fn version(&self) -> String {
-        self.admin.version().text.split_whitespace().next().unwrap_or_default().to_owned()
+        self.admin.version().short().to_owned()
     }
 
     /// The server's major version.

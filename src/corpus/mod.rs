@@ -190,22 +190,20 @@ fn numbered(text: &str) -> String {
             "]" => depth = depth.saturating_sub(1),
             _ => {}
         }
-        let embed = token.is_word(text, "sqlc") && word(1) == Some(".") && word(2) == Some("embed");
-        if embed && word(3) == Some("(") && word(5) == Some(")") {
+        let of_sqlc = token.is_word(text, "sqlc")
+            && word(1) == Some(".")
+            && word(3) == Some("(")
+            && word(5) == Some(")");
+        let argument = word(4).filter(|_| of_sqlc);
+        if let Some(table) = argument.filter(|_| word(2) == Some("embed")) {
             out.push_str(&text[at..token.start]);
-            out.push_str(&format!("{}.*", word(4).unwrap_or_default()));
+            out.push_str(&format!("{table}.*"));
             at = tokens[i + 5].end;
             skip = i + 6;
             continue;
         }
-        let call = token.is_word(text, "sqlc")
-            && word(1) == Some(".")
-            && matches!(word(2), Some("arg" | "narg" | "slice"))
-            && word(3) == Some("(")
-            && word(5) == Some(")");
-        if call {
-            let name = word(4).unwrap_or_default().trim_matches('\'').to_owned();
-            let number = place(&name, &mut names);
+        if let Some(name) = argument.filter(|_| matches!(word(2), Some("arg" | "narg" | "slice"))) {
+            let number = place(name.trim_matches('\''), &mut names);
             out.push_str(&text[at..token.start]);
             out.push_str(&format!("${number}"));
             at = tokens[i + 5].end;
@@ -224,13 +222,12 @@ fn numbered(text: &str) -> String {
         let mark =
             operator || token.text(text) == "@" || (token.text(text) == ":" && (depth == 0 || element));
         let begins = token.start == 0 || !matches!(bytes[token.start - 1], b':' | b'@' | b'<');
-        let named = tokens.get(i + 1).is_some_and(|next| {
-            let variable = token.text(text) == ":" && next.text(text).starts_with('\'');
-            touching(1)
-                && (variable || next.text(text).starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+        let named = word(1).filter(|name| {
+            let variable = token.text(text) == ":" && name.starts_with('\'');
+            touching(1) && (variable || name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
         });
-        if mark && begins && named {
-            let number = place(word(1).unwrap_or_default(), &mut names);
+        if let Some(name) = named.filter(|_| mark && begins) {
+            let number = place(name, &mut names);
             out.push_str(&text[at..token.end - 1]);
             out.push_str(&format!("${number}"));
             at = tokens[i + 1].end;

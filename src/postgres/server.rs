@@ -21,6 +21,11 @@ pub struct Version {
 }
 
 impl Version {
+    /// The number alone, such as `15.18`.
+    pub fn short(&self) -> &str {
+        self.text.split_whitespace().next().unwrap_or(&self.text)
+    }
+
     /// Reads `server_version`; `None` when it starts with no number.
     pub fn parse(text: &str) -> Option<Self> {
         let first = text.split_whitespace().next()?;

@@ -14,12 +14,13 @@ use crate::postgres::plans::{Asked, sides};
 use crate::sql;
 use crate::sql::ident::qualified;
 
-/// Adds the estimates to what was traced.
+/// Adds the estimates to what was traced. The twin is kept for the queries.
 ///
 /// # Errors
 /// As the server says of the twin; a lost connection.
-pub async fn estimate(on: &Comparison<'_>, traced: &mut [Traced], capture: &mut Capture) -> Result<()> {
-    let text = |traced: &Traced| &on.sides.new[traced.migration].steps[traced.step].text;
+pub async fn estimate(on: &mut Comparison<'_>, traced: &mut [Traced], capture: &mut Capture) -> Result<()> {
+    let new = &on.sides.new;
+    let text = |traced: &Traced| &new[traced.migration].steps[traced.step].text;
     let changing: Vec<usize> = traced
         .iter()
         .enumerate()
@@ -31,9 +32,10 @@ pub async fn estimate(on: &Comparison<'_>, traced: &mut [Traced], capture: &mut 
         return Ok(());
     }
     on.progress.step("estimating how many rows are changed");
-    let (server, _) = on.twin(HEAD, &format!("{TWIN}_changes"), capture).await?;
+    let (server, names) = on.twin(HEAD, &format!("{TWIN}_head"), capture).await?;
     let asked: Vec<Asked> = changing.iter().map(|&at| Asked::generic(text(&traced[at]).clone(), 0)).collect();
     let planned = sides(&server.session("plan").await?, &asked, on.ground.major()).await?;
+    on.head = Some((server, names));
     for (at, side) in changing.into_iter().zip(planned) {
         if let Side::Planned(raw) = side
             && let Ok(plan) = read_statement(raw.get())

@@ -118,6 +118,8 @@ pub struct Comparison<'a> {
     pub seeds: &'a [Script],
     pub interrupt: &'a Interrupt,
     pub progress: &'a Progress,
+    /// The twin of head, where it was needed before.
+    pub head: Option<(Server, Names)>,
     /// How long its parts took, for those who ask.
     pub times: Vec<(&'static str, Duration)>,
 }
@@ -139,7 +141,10 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
     on.progress.step("making the twins");
     let began = Instant::now();
     let (base_server, base_names) = on.twin(SCHEMA, &format!("{TWIN}_base"), capture).await?;
-    let (server, head_names) = on.twin(HEAD, &format!("{TWIN}_head"), capture).await?;
+    let (server, head_names) = match on.head.take() {
+        Some(made) => made,
+        None => on.twin(HEAD, &format!("{TWIN}_head"), capture).await?,
+    };
     on.times.push(("making both twins", began.elapsed()));
     on.progress.step("planning the queries");
     let began = Instant::now();
