@@ -9,6 +9,7 @@ use crate::facts::{Facts, NodeFacts};
 use crate::finding::Place;
 use crate::gate::budget::Held;
 use crate::gate::{Compared, Judgement, Outcome};
+use crate::migrate::history::Rewritten;
 use crate::migrate::traced::Traced;
 use crate::migrate::{Framework, Migration, Sizes};
 use crate::plan::{Node, Plan, Relationship};
@@ -37,6 +38,8 @@ pub struct TraceContext<'a> {
     pub traced: &'a [Traced],
     pub sizes: &'a Sizes,
     pub framework: Framework,
+    /// What head made of the migrations that the base has; `None`: nothing.
+    pub rewritten: Option<&'a Rewritten>,
 }
 
 /// Queries with what became of them.

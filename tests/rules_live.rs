@@ -154,7 +154,7 @@ fn run_migrations(major: u32, rule: &str, case: &Case) -> Result<(), String> {
         if !case.queries.is_empty() {
             flags.extend(["--queries", "queries.sql", "--pack", "pack.json"]);
         }
-        if !case.bases.is_empty() {
+        if !case.bases.is_empty() || !case.gone.is_empty() {
             flags.extend(["--base", "base"]);
         }
         flags.extend(framework.into_iter().flat_map(|name| ["--framework", name]));
@@ -233,6 +233,7 @@ fn checked(
     for (name, text) in &case.bases {
         ["base", "migrations"].iter().for_each(|folder| write(&format!("{folder}/{name}"), text));
     }
+    case.gone.iter().for_each(|(name, text)| write(&format!("base/{name}"), text));
     std::fs::write(at("schema.sql"), schema(case).join(";\n")).expect("write the schema");
     if !case.queries.is_empty() {
         std::fs::write(at("queries.sql"), case.queries.join(";\n")).expect("write the queries");

@@ -20,6 +20,7 @@ pub(super) fn examine(report: &mut Report, trace: &Trace, config: &Config) {
         traced: &trace.traced,
         sizes: &trace.sizes,
         framework: trace.framework,
+        rewritten: trace.rewritten.as_ref(),
     };
     report.migrations = Some(Migrations {
         framework: trace.framework.name(),

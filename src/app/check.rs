@@ -5,6 +5,7 @@
 mod accepting;
 mod changes;
 mod files;
+mod history;
 mod queries;
 mod seeded;
 mod sizes;
@@ -20,22 +21,26 @@ use crate::catalog::ServerInfo;
 use crate::cli::{Check as Args, Common, FailOn};
 use crate::corpus::Query;
 use crate::error::{Error, Kind, Result};
+use crate::migrate::history::{Parted, Rewritten, differences, part};
 use crate::migrate::{Framework, Migration, Problem, Sizes, Trace, put_behind, read};
 use crate::pack::Pack;
 use crate::pack::place::Places;
 use crate::postgres::missing::Missing;
 use crate::postgres::{Interrupt, trace, twin as database};
 use crate::rules::Config;
-use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 /// The migrations of both sides, read.
 struct Sides {
     framework: Framework,
     base: Vec<Migration>,
+    /// Those of head, in order.
+    all: Vec<Migration>,
     /// Those of head that base does not have.
     new: Vec<Migration>,
     problems: Vec<Problem>,
+    /// What head made of those of the base.
+    rewritten: Option<Rewritten>,
 }
 
 /// Runs the command.
@@ -62,7 +67,7 @@ pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     let major = pack.as_ref().map(Pack::major);
     let ground = Ground::start(&args.ground, major, &interrupt).await?;
     let asked = Asked {
-        sides: &sides,
+        sides,
         scripts: &scripts,
         seeds: &seeds,
         pack: pack.as_ref(),
@@ -107,32 +112,14 @@ fn sides(args: &Args) -> Result<Sides> {
         None => Framework::detect(&head),
     };
     let (applied, _) = read(&base, framework)?;
-    let (all, mut problems) = read(&head, framework)?;
+    let (all, problems) = read(&head, framework)?;
     if all.is_empty() {
         return Err(Error::new(Kind::Input, "find migrations")
             .because(format!("none of the {} files is one that {} runs", head.len(), framework.name()))
             .help("name the folder that holds them, or their framework with --framework"));
     }
-    let known: HashMap<&str, &Migration> = applied.iter().map(|m| (m.name.as_str(), m)).collect();
-    let edited = |m: &Migration| known.get(m.name.as_str()).is_some_and(|then| then.text != m.text);
-    for migration in all.iter().filter(|m| !m.repeatable && edited(m)) {
-        problems.push(Problem {
-            path: migration.path.clone(),
-            what: "it was edited after the base had it: where it ran already, it does not run again"
-                .to_owned(),
-        });
-    }
-    let here: BTreeSet<&str> = all.iter().map(|m| m.name.as_str()).collect();
-    for gone in applied.iter().filter(|m| !here.contains(m.name.as_str())) {
-        problems.push(Problem {
-            path: gone.path.clone(),
-            what: "the base has it, and it is gone here: where it ran already, its effect stays".to_owned(),
-        });
-    }
-    let runs = |m: &Migration| !known.contains_key(m.name.as_str()) || (m.repeatable && edited(m));
-    let mut new: Vec<Migration> = all.iter().filter(|m| runs(m)).cloned().collect();
-    put_behind(&applied, &mut new);
-    Ok(Sides { framework, base: applied, new, problems })
+    let Parted { new, rewritten } = part(&applied, &all, framework);
+    Ok(Sides { framework, base: applied, all, new, problems, rewritten })
 }
 
 /// Something that this server lacks, which the report has to tell.
@@ -146,7 +133,7 @@ fn left_out(missing: Missing) -> Gap {
 
 /// What is to be checked.
 struct Asked<'a> {
-    sides: &'a Sides,
+    sides: Sides,
     scripts: &'a [schema::Script],
     seeds: &'a [schema::Script],
     pack: Option<&'a Pack>,
@@ -164,7 +151,7 @@ async fn check(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Capture> {
-    let Asked { sides, scripts, seeds, pack, queries, verbose } = asked;
+    let Asked { mut sides, scripts, seeds, pack, queries, verbose } = asked;
     let mut capture = Capture::new(Some(server(ground, pack)));
     capture.today = config.today.clone();
     capture.gaps = gaps;
@@ -175,11 +162,17 @@ async fn check(
         disables: vec!["check".to_owned()],
     }));
     let base = ground.connect(SCHEMA).await?;
+    let mut anew = None;
     let places = {
         let session = base.session("base").await?;
         progress.step("applying the migrations of the base");
         capture.gaps.extend(schema::load(&session, scripts).await?);
         capture.gaps.extend(trace::apply(&session, &sides.base).await?.into_iter().map(left_out));
+        if sides.rewritten.is_some() {
+            progress.step("making a database of head's migrations alone");
+            anew = history::anew(ground, &mut sides, scripts, &session, pack).await?;
+        }
+        put_behind(&sides.base, &mut sides.new);
         match (pack, &args.pack) {
             (Some(pack), Some(path)) => {
                 let places = Places::find(pack, &database::layout(&session).await?);
@@ -198,14 +191,18 @@ async fn check(
     let head = ground.connect(HEAD).await?;
     let (mut traced, missing) = trace::trace(&head, &sides.new).await?;
     capture.gaps.extend(missing.into_iter().map(left_out));
+    let failed = traced.iter().any(|traced| traced.failure.is_some());
+    if let (Some(rewritten), Some(anew), false) = (&mut sides.rewritten, anew, failed) {
+        let ran = trace::lines(&head.session("head").await?).await?;
+        rewritten.differences = Some(differences(&ran, &anew));
+    }
     drop(head);
     let times = vec![("tracing the new migrations", began.elapsed())];
-    let failed = traced.iter().any(|traced| traced.failure.is_some());
     let sizes = pack.map_or_else(Sizes::default, |pack| sizes::of(pack, &traced));
     let places = places.as_ref();
     let mut on = queries::Comparison {
         ground,
-        sides,
+        sides: &sides,
         pack,
         places,
         config,
@@ -220,7 +217,8 @@ async fn check(
     }
     let (framework, applied) = (sides.framework, sides.base.len());
     let base = sides.base.iter().map(|migration| migration.name.clone()).collect();
-    capture.trace = Some(Trace { migrations: sides.new.clone(), traced, sizes, framework, applied, base });
+    let (migrations, rewritten) = (sides.new.clone(), sides.rewritten.clone());
+    capture.trace = Some(Trace { migrations, traced, sizes, framework, applied, base, rewritten });
     if queries.is_empty() {
         return Ok(capture);
     }

@@ -7,6 +7,7 @@ pub mod demands;
 mod directives;
 mod down;
 mod framework;
+pub mod history;
 pub mod keys;
 mod read;
 mod sizes;
@@ -113,6 +114,9 @@ pub struct Trace {
     /// Their names, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub base: Vec<String>,
+    /// What head made of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewritten: Option<history::Rewritten>,
 }
 
 /// Says of each new migration whether one of the base comes after it. Versions of what runs again order nothing.

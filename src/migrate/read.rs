@@ -123,6 +123,29 @@ fn plain(version: &str) -> String {
     parts.join(".")
 }
 
+/// What two versions have in common that [`order`] takes for one: `0001` and `1`.
+pub(super) fn key(version: &str) -> String {
+    let mut key = String::new();
+    let mut zeros = String::new();
+    for c in version.chars() {
+        let in_number = key.ends_with(|c: char| c.is_ascii_digit());
+        match c {
+            '0' if !in_number => zeros.push(c),
+            _ => {
+                if !c.is_ascii_digit() && !zeros.is_empty() {
+                    key.push('0');
+                }
+                zeros.clear();
+                key.push(c);
+            }
+        }
+    }
+    if !zeros.is_empty() {
+        key.push('0');
+    }
+    key
+}
+
 /// The order of two versions: numbers as numbers, whatever stands between them as text.
 pub(super) fn order(one: &str, other: &str) -> Ordering {
     let parts = |text: &str| -> Vec<(bool, String)> {

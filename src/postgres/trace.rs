@@ -8,12 +8,14 @@ use super::server::Server;
 use super::session::Session;
 use super::templates;
 use crate::error::{Error, Kind, Result};
+use crate::migrate::history::Line;
 use crate::migrate::keys::{keys, mark_unserved};
 use crate::migrate::traced::{Failure, Picture, Seen, Traced, effects, mark_remade};
 use crate::migrate::{Control, Migration, Running};
 use std::time::Duration;
 
 const PICTURE: &str = include_str!("queries/trace_picture.sql");
+const LINES: &str = include_str!("queries/schema_lines.sql");
 const WAITING: &str = include_str!("queries/trace_waiting.sql");
 /// How often the locks of a statement are looked at that no transaction may hold.
 const LOOK: Duration = Duration::from_millis(2);
@@ -27,6 +29,15 @@ const STALL: Duration = Duration::from_millis(150);
 pub async fn picture(session: &Session) -> Result<Picture> {
     let doing = "look at what a migration did";
     parse(doing, &session.query_json(doing, PICTURE, &[]).await?)
+}
+
+/// What the schema consists of now.
+///
+/// # Errors
+/// As the server says.
+pub async fn lines(session: &Session) -> Result<Vec<Line>> {
+    let doing = "look at the schema";
+    parse(doing, &session.query_json(doing, LINES, &[]).await?)
 }
 
 /// Runs migrations for their effect alone, as fast as their framework's transactions allow. Returns what this server
@@ -71,18 +82,21 @@ async fn run(session: &Session, migration: &Migration, steps: usize, missing: &m
                     session.batch(&doing, "BEGIN").await?;
                 }
             }
-            Err(error) => return Err(failed(&doing, step.line, &error)),
+            Err(error) => return Err(failed(&doing, step.line, error)),
         }
     }
     if open {
         let last = migration.steps.last().map_or(1, |step| step.line);
-        session.batch(&doing, "COMMIT").await.map_err(|error| failed(&doing, last, &error))?;
+        session.batch(&doing, "COMMIT").await.map_err(|error| failed(&doing, last, error))?;
     }
     // What a migration sets for its session is none of the next one's.
     session.batch(&doing, "RESET ALL").await
 }
 
-fn failed(doing: &str, line: usize, error: &Error) -> Error {
+fn failed(doing: &str, line: usize, error: Error) -> Error {
+    if ends(&error) {
+        return error;
+    }
     let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
     let code = error.code().map_or(String::new(), |code| format!(" ({code})"));
     Error::new(Kind::Environment, doing)
@@ -383,9 +397,14 @@ impl Obstacle {
     }
 }
 
+/// It is no word about a statement: the session is over.
+pub fn ends(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Connect | Kind::Interrupted)
+}
+
 /// What the server said; what ended the session ends us.
 fn failure(error: Error) -> Result<Failure> {
-    if matches!(error.kind(), Kind::Connect | Kind::Interrupted) {
+    if ends(&error) {
         return Err(error);
     }
     let message = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());

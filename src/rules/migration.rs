@@ -73,10 +73,15 @@ pub(super) fn finding(ctx: &TraceContext, spec: &Spec, traced: &Traced, effect: 
 
 /// A finding about a migration as a whole, at these lines of it.
 pub(super) fn finding_at(spec: &Spec, migration: &Migration, line: usize, end_line: usize) -> Finding {
+    finding_at_path(spec, &migration.path, line, end_line)
+}
+
+/// A finding about a file, at these lines of it.
+pub(super) fn finding_at_path(spec: &Spec, path: &str, line: usize, end_line: usize) -> Finding {
     Finding {
         rule: spec.name.into(),
         at: Place::DATABASE,
-        location: Some(Location { path: migration.path.clone(), line, end_line }),
+        location: Some(Location { path: path.to_owned(), line, end_line }),
         relation: None,
         index: None,
         severity: Severity::Info,

@@ -90,6 +90,7 @@ rules! {
     sequence_near_end,
     migration_fails,
     migrations_out_of_order,
+    migration_history_rewritten,
     migration_without_down,
     constraint_data_breaks,
     index_not_concurrent,

@@ -29,6 +29,8 @@ pub struct Case {
     pub names: Vec<String>,
     /// ```` ```sql base V1__a.sql ````: a migration that the base has already.
     pub bases: Vec<(String, String)>,
+    /// ```` ```sql gone V1__a.sql ````: one that the base has, and head has no more.
+    pub gone: Vec<(String, String)>,
     /// ```` ```sql beside ````: statements of a session that stays open while the rules look.
     pub beside: String,
     /// ```` ```sql queries ````: what is planned before and after the migrations, with the setup's sizes and statistics.
@@ -152,6 +154,9 @@ fn fill(case: Option<&mut Case>, info: &str, body: &str) -> Result<(), String> {
         }
         _ if info.starts_with("sql base ") => {
             case.bases.push((info["sql base ".len()..].trim().to_owned(), body.to_owned()));
+        }
+        _ if info.starts_with("sql gone ") => {
+            case.gone.push((info["sql gone ".len()..].trim().to_owned(), body.to_owned()));
         }
         "sql beside" => case.beside.push_str(body),
         "sql fix" => case.fix = Some(body.to_owned()),

@@ -50,7 +50,8 @@ pub fn made_from(case: &Case) -> String {
     // A number stands for no name, which is how all were recorded before files had names.
     let numbered = |name: &&String| name.trim_end_matches(".sql").parse::<u32>().is_ok();
     let named: String = case.names.iter().filter(|name| !numbered(name)).map(String::as_str).collect();
-    let bases: String = case.bases.iter().map(|(name, text)| format!("{name}\n{text}")).collect();
+    let bases: String =
+        case.bases.iter().chain(&case.gone).map(|(name, text)| format!("{name}\n{text}")).collect();
     let migrations = case.migrations.concat() + &case.queries.concat() + &named + &bases;
     let text =
         format!("{}\n{}{calls}{}{migrations}\n{}", case.setup, case.query, case.beside, options.join("\n"));

@@ -174,6 +174,48 @@ fn another_name_or_another_history_is_a_tie() {
 }
 
 #[test]
+fn a_squashed_history_is_a_tie() {
+    let schema = &SCHEMAS[0];
+    let project = Project::of(support::majors()[0], schema);
+    let pieces: Vec<&str> = pgproof::sql::split(schema.ddl).expect("SQL").iter().map(|p| p.text).collect();
+    let (first, second) = pieces.split_at(pieces.len() / 2);
+    project.write("base/1_first.sql", &format!("{};\n", first.join(";\n")));
+    project.write("base/2_second.sql", &format!("{};\n", second.join(";\n")));
+    project.write("migrations/3_all.sql", schema.ddl);
+    let flags = ["--server", &project.db.url, "--disposable", "--format", "json", "--fail-on", "never"];
+    let mut args = vec!["check", "migrations", "--base", "base", "--pack", "pack.json", "--quiet"];
+    args.extend(["--queries", "queries.sql"]);
+    args.extend(flags);
+    let squashed = || -> Value {
+        let output = project.run(&args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let report = squashed();
+    let outcomes = outcomes(&report);
+    assert!(!outcomes.is_empty());
+    for (query, outcome) in outcomes {
+        assert!(["unchanged", "tie"].contains(&outcome.as_str()), "{outcome}: {query}");
+    }
+    let told = |report: &Value| -> Vec<String> {
+        list(report, "findings").iter().map(|f| format!("{}: {}", f["rule"], f["what"])).collect()
+    };
+    let [only] = &told(&report)[..] else { panic!("{:#?}", told(&report)) };
+    assert!(only.contains("migration-history-rewritten") && only.contains("is the same"), "{only}");
+
+    // What is behind it is new; that it fails on an empty database, where an index is called otherwise, is told.
+    project.write(
+        "migrations/3_all.sql",
+        &schema.ddl.replace("CREATE INDEX orders_user ", "CREATE INDEX other "),
+    );
+    project.write("migrations/4_more.sql", "SET lock_timeout = '2s';\nDROP INDEX orders_user;\n");
+    let report = squashed();
+    let regressed = list(&report, "findings").iter().find(|f| f["rule"] == "plan-regressed").expect("told");
+    assert_eq!(regressed["location"]["path"], "migrations/4_more.sql");
+    assert!(told(&report).iter().any(|f| f.contains("fail on an empty database")), "{:#?}", told(&report));
+}
+
+#[test]
 fn two_runs_are_equal_byte_for_byte() {
     let project = Project::of(support::majors()[0], &SCHEMAS[0]);
     let migration = "DROP INDEX orders_user;\nALTER TABLE orders ALTER COLUMN total TYPE numeric(12,3);\n\
