@@ -6,6 +6,7 @@ mod accepting;
 mod changes;
 mod files;
 mod history;
+mod holding;
 mod queries;
 mod seeded;
 mod sizes;
@@ -213,6 +214,7 @@ async fn check(
         times,
     };
     if !failed {
+        holding::hold(&on, &mut traced).await?;
         changes::estimate(&mut on, &mut traced, &mut capture).await?;
     }
     let (framework, applied) = (sides.framework, sides.base.len());

@@ -1,6 +1,7 @@
-//! What a statement asks of the rows that are there: that a column holds no NULL, or no value twice.
+//! What a statement asks of the rows that are there: that a column holds no NULL, no value twice, only values that satisfy
+//! a condition, or that become another type's.
 //!
-//! Refuses to speak of several columns together, of expressions and of some rows only: no statistics tell of them.
+//! Refuses to speak of several columns together and of some rows only: no statistics tell of them.
 
 use super::traced::{Constraint, Made, Seen};
 use serde::{Deserialize, Serialize};
@@ -12,10 +13,14 @@ pub enum Holds {
     NotNull,
     /// No value twice; NULL may be there.
     Unique,
+    /// The condition of a CHECK.
+    Check,
+    /// Another type than before, and so a value that can become one of it.
+    Type,
 }
 
 /// A demand that a statement makes of a column, and that was not made before it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Demand {
     pub holds: Holds,
     /// Its name after the statement.
@@ -25,6 +30,24 @@ pub struct Demand {
     /// Of an added column: the rows of before have a value in it, from a default.
     #[serde(default)]
     pub filled: bool,
+    /// Of a CHECK: its condition, which NOT may stand before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// The column's type, and of [`Holds::Type`] the one that it had before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<(String, Option<String>)>,
+    /// Values of production that were tried, and do not do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
+}
+
+/// What was seen when values out of the statistics were held to a demand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Broken {
+    /// The share of the rows that they stand in; `None`: they are ends of a histogram's buckets, so in a row at least.
+    pub share: Option<f64>,
+    /// SQLSTATE of the first of them.
+    pub code: String,
 }
 
 impl Demand {
@@ -52,8 +75,24 @@ pub(super) fn demands(
             column: column.name.clone(),
             was: old.columns.get(&number).map(|column| column.name.clone()),
             filled: column.filled || (added && rewritten),
+            condition: None,
+            kinds: None,
+            broken: None,
         })
     };
+    let kind = |number: i16| now.columns.get(&number).map(|column| column.kind.clone());
+    let checks = constraints.iter().filter_map(|(_, constraint)| {
+        let (Some(condition), [number]) = (condition(constraint), &constraint.columns[..]) else {
+            return None;
+        };
+        let kinds = Some((kind(*number)?, None));
+        Some(Demand { condition: Some(condition), kinds, ..demand(Holds::Check, *number)? })
+    });
+    let types = now.columns.iter().filter_map(|(number, column)| {
+        let then = was.columns.get(number).filter(|then| then.kind != column.kind)?;
+        let kinds = Some((column.kind.clone(), Some(then.kind.clone())));
+        Some(Demand { kinds, ..demand(Holds::Type, *number)? })
+    });
     let strict = |seen: &Seen, number: i16| seen.columns.get(&number).is_some_and(|column| column.not_null);
     let mut nulls: Vec<i16> =
         now.columns.keys().copied().filter(|number| strict(now, *number) && !strict(was, *number)).collect();
@@ -65,7 +104,15 @@ pub(super) fn demands(
         let [number] = made.keys[..] else { return None };
         demand(Holds::Unique, number)
     });
-    nulls.iter().filter_map(|number| demand(Holds::NotNull, *number)).chain(unique).collect()
+    let nulls = nulls.iter().filter_map(|number| demand(Holds::NotNull, *number));
+    nulls.chain(unique).chain(checks).chain(types).collect()
+}
+
+/// What a CHECK asks of the rows that are there; that a column is not NULL is asked otherwise.
+fn condition(constraint: &Constraint) -> Option<String> {
+    let asked = constraint.kind == "c" && constraint.validated && not_null(constraint).is_none();
+    let condition = constraint.definition.strip_prefix("CHECK (").filter(|_| asked)?;
+    Some(condition.strip_suffix(" NO INHERIT").unwrap_or(condition).strip_suffix(')')?.to_owned())
 }
 
 /// The column that a constraint keeps from being NULL.

@@ -1,13 +1,14 @@
 //! The plans of many statements in one round trip, generic or with values.
 //!
 //! Refuses to execute any of them: a plan is all that is asked, and one that cannot be made is told from those that can.
+//! What values of the statistics become is asked of a database of ours alone.
 
 use super::catalog::parse;
 use super::session::Session;
-use super::templates::{Unplanned, plan_each};
+use super::templates::{Unplanned, hold_each, pack_notation, plan_each};
 use crate::error::{Error, Kind, Result};
 use crate::gate::Side;
-use crate::sql::ident::literal;
+use crate::sql::ident::{literal, quote};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -78,3 +79,47 @@ pub async fn sides(session: &Session, asked: &[Asked], major: u32) -> Result<Vec
     };
     Ok(answers.into_iter().map(side).collect())
 }
+
+/// What a value is asked.
+#[derive(Debug, Clone, Copy)]
+pub enum Question<'a> {
+    /// Whether it breaks a condition.
+    Condition(&'a str),
+    /// Whether the expression makes a value of that type of it, as an assignment.
+    Becomes { expression: &'a str, kind: &'a str },
+}
+
+/// For each of the values, read as `kind` and named as that column of that table, the SQLSTATE of what it breaks. In a
+/// database of ours: what the question calls is run there.
+///
+/// # Errors
+/// As the server says of the question as a whole; a lost connection.
+pub async fn held(
+    session: &Session,
+    values: &[String],
+    (table, column, kind): (&str, &str, &str),
+    question: Question<'_>,
+) -> Result<Vec<Option<String>>> {
+    let doing = "try values of the statistics";
+    let list = serde_json::to_string(values).map_err(|e| Error::new(Kind::Server, doing).because(e))?;
+    let row = format!("(SELECT CAST($1 AS {kind}) AS {}) AS {}", quote(column), quote(table));
+    let (before, question) = match question {
+        Question::Condition(condition) => (String::new(), format!("SELECT NOT {condition} FROM {row}")),
+        Question::Becomes { expression, kind } => (
+            format!("CREATE TEMPORARY TABLE {TRIED} (value {kind}) ON COMMIT DROP;"),
+            format!(
+                "WITH put AS (INSERT INTO {TRIED} SELECT {expression} FROM {row} RETURNING 1) SELECT false FROM put"
+            ),
+        ),
+    };
+    let notation: Vec<(&str, &str)> =
+        super::pack::NOTATION.iter().filter(|(name, _)| *name != "search_path").copied().collect();
+    let held = hold_each(&list, &before, &question);
+    let sql = format!("BEGIN; {}; {held}; ROLLBACK; RESET ALL", pack_notation(&notation));
+    let rows = session.rows(doing, &sql).await?;
+    let cell = rows.into_iter().last().and_then(|row| row.into_iter().next()).flatten();
+    parse(doing, &cell.unwrap_or_default())
+}
+
+/// Where values are put to become another type's.
+const TRIED: &str = "pgproof_tried";

@@ -4,7 +4,7 @@
 
 mod each;
 
-pub(super) use each::{Unplanned, plan_each};
+pub(super) use each::{Unplanned, hold_each, plan_each};
 
 use crate::sql::ident::{literal, qualified, quote};
 use std::fmt::Write as _;

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 pub(super) const SPEC: Spec = Spec {
     name: "constraint-data-breaks",
-    summary: "a migration asks for NOT NULL or UNIQUE where rows of production break it",
+    summary: "a migration asks for NOT NULL, UNIQUE, a CHECK or another type where rows of production break it",
     thresholds: &[Threshold {
         name: "distinct-share",
         default: 0.9,
@@ -31,23 +31,25 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     // A CHECK that is validated and the NOT NULL that it helps are one; so are a table and its partitions.
-    let mut told: BTreeSet<(&str, &str, Holds)> = BTreeSet::new();
+    let mut told: BTreeSet<(&str, Asked)> = BTreeSet::new();
     for (at, traced) in ctx.traced.iter().enumerate() {
-        let mut here: BTreeSet<(&str, Holds)> = BTreeSet::new();
+        let mut here: BTreeSet<Asked> = BTreeSet::new();
         for effect in traced.effects.iter().filter(|effect| effect.table) {
             for demand in &effect.demands {
-                let again = told.contains(&(effect.relation.as_str(), demand.column.as_str(), demand.holds))
-                    || (effect.part && here.contains(&(demand.column.as_str(), demand.holds)));
+                let asked = (demand.column.as_str(), demand.holds, demand.condition.as_deref());
+                let again = told.contains(&(effect.relation.as_str(), asked))
+                    || (effect.part && here.contains(&asked));
                 if again || mended(ctx, at, effect, demand) {
                     continue;
                 }
                 let broken = match demand.holds {
                     Holds::Unique => duplicates(ctx, tuning, traced, effect, demand),
                     Holds::NotNull => nulls(ctx, traced, effect, demand),
+                    Holds::Check | Holds::Type => values(ctx, traced, effect, demand),
                 };
                 if let Some(broken) = broken {
-                    told.insert((&effect.relation, &demand.column, demand.holds));
-                    here.insert((&demand.column, demand.holds));
+                    told.insert((&effect.relation, asked));
+                    here.insert(asked);
                     found.push(broken);
                 }
             }
@@ -56,11 +58,14 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     found
 }
 
+/// A column, what it is asked, and the condition of a CHECK.
+type Asked<'a> = (&'a str, Holds, Option<&'a str>);
+
 /// An earlier statement, or the same one, changes what stands in the column, or takes the rows away.
 fn mended(ctx: &TraceContext, at: usize, effect: &Effect, demand: &Demand) -> bool {
     let retyped = |one: &Effect| one.retyped.iter().any(|(column, ..)| *column == demand.column);
     let same = |one: &&Effect| one.relation == effect.relation;
-    retyped(effect)
+    (demand.holds != Holds::Type && retyped(effect))
         || ctx.traced[..at].iter().any(|traced| {
             let sql = text(ctx, traced);
             let (tokens, _) = tokenize(sql);
@@ -151,6 +156,42 @@ fn duplicates(
         Evidence::data("different values", values.round(), "values"),
         Evidence::data("rows with a value", rows.round(), "rows"),
     ];
+    Some(found)
+}
+
+/// Values of the statistics were tried, and some do not do.
+fn values(ctx: &TraceContext, traced: &Traced, effect: &Effect, demand: &Demand) -> Option<Finding> {
+    let (broken, (kind, _), table) = (demand.broken.as_ref()?, demand.kinds.as_ref()?, &effect.relation);
+    let mut found = finding(ctx, &SPEC, traced, Some(effect));
+    let column = quote(&demand.column);
+    let rows = match broken.share {
+        Some(share) => format!("values that stand in {} of its rows", percent(share)),
+        None => "some of its values".to_owned(),
+    };
+    found.severity = Severity::Error;
+    (found.what, found.help) = match &demand.condition {
+        Some(condition) => (
+            format!("{column} of {table} has to satisfy {condition}, and {rows} do not"),
+            format!("mend them in an earlier migration; they are SELECT * FROM {table} WHERE NOT {condition}"),
+        ),
+        None => {
+            let cannot = match broken.code.as_str() {
+                "22001" => "are too long",
+                "22003" => "are out of that range",
+                "22P02" => "cannot be read as that",
+                _ => "cannot become that",
+            };
+            (
+                format!("{column} of {table} becomes {kind}, and {rows} {cannot}"),
+                "mend them in an earlier migration, or say with USING what becomes of them".to_owned(),
+            )
+        }
+    };
+    found.why = "the statement fails: the values were there when production was last analysed".to_owned();
+    if let Some(share) = broken.share {
+        found.evidence.push(Evidence::data("rows at least", share, "of all"));
+    }
+    found.evidence.push(Evidence::text("SQLSTATE", broken.code.clone()));
     Some(found)
 }
 

@@ -10,6 +10,7 @@ mod fingerprint;
 pub mod ident;
 mod operand;
 mod parsed;
+pub mod retype;
 pub mod rewrite;
 pub mod shape;
 mod stars;

@@ -1,6 +1,6 @@
-//! One statement that plans many.
+//! One statement that plans many, and one that tries many values.
 //!
-//! Refuses to execute any of them.
+//! Refuses to execute what it plans, and to read a table for values.
 
 use super::{PREPARED, literal};
 
@@ -67,5 +67,31 @@ pub fn plan_each(asked: &str, major: u32, unplanned: Unplanned) -> String {
          END $pgproof$;\n\
          SELECT pg_catalog.current_setting('pgproof.plans')",
         literal(asked)
+    )
+}
+
+/// Holds each text of the JSON array `values` to a question that has it as `$1` and answers whether it breaks something.
+/// The last cell is a JSON array: for each the SQLSTATE of what it breaks, or null.
+pub fn hold_each(values: &str, before: &str, question: &str) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('pgproof.values', {}, true);\n\
+         {before}\n\
+         DO $pgproof$\n\
+         DECLARE one text; breaks bool; code text; codes text[] := '{{}}';\n\
+         BEGIN\n\
+         FOR one IN SELECT json_array_elements_text(current_setting('pgproof.values')::json) LOOP\n\
+         code := NULL;\n\
+         BEGIN\n\
+         EXECUTE {} INTO breaks USING one;\n\
+         IF breaks THEN code := '23514'; END IF;\n\
+         EXCEPTION WHEN OTHERS THEN code := SQLSTATE;\n\
+         END;\n\
+         codes := array_append(codes, code);\n\
+         END LOOP;\n\
+         PERFORM set_config('pgproof.codes', array_to_json(codes)::text, true);\n\
+         END $pgproof$;\n\
+         SELECT pg_catalog.current_setting('pgproof.codes')",
+        literal(values),
+        literal(question)
     )
 }

@@ -1,0 +1,124 @@
+//! Whether values of production do what migrations ask of them: those in the statistics of a pack are tried.
+//!
+//! Refuses to try values that were replaced, and to take what cannot be tried for a failure: only what the server says of
+//! a value as such counts.
+
+use super::HEAD;
+use super::queries::Comparison;
+use crate::error::Result;
+use crate::migrate::demands::{Broken, Demand, Holds};
+use crate::migrate::traced::Traced;
+use crate::pack::{Column, Pack, Relation, RelationKind, array, kind};
+use crate::postgres::plans::{Question, held};
+use crate::postgres::{Session, trace};
+use crate::sql::ident::{qualified, quote};
+use crate::sql::retype::retyped;
+use std::collections::HashMap;
+
+/// Values of one statistic that are tried: a target of 10,000 would take seconds.
+const TRIED: usize = 1_000;
+
+/// Adds to what was traced what values of the pack break.
+///
+/// # Errors
+/// A lost connection.
+pub async fn hold(on: &Comparison<'_>, traced: &mut [Traced]) -> Result<()> {
+    let Some(pack) = on.pack.filter(|pack| !pack.redacted) else { return Ok(()) };
+    let asks = |demand: &Demand| matches!(demand.holds, Holds::Check | Holds::Type) && demand.was.is_some();
+    if !traced.iter().flat_map(|t| &t.effects).flat_map(|e| &e.demands).any(asks) {
+        return Ok(());
+    }
+    on.progress.step("trying values of production");
+    let tables: HashMap<String, &Relation> = tables(pack);
+    let server = on.ground.connect(HEAD).await?;
+    let session = server.session("hold").await?;
+    for traced in traced {
+        let text = &on.sides.new[traced.migration].steps[traced.step].text;
+        for effect in &mut traced.effects {
+            let Some(relation) = tables.get(&effect.relation) else { continue };
+            for demand in effect.demands.iter_mut().filter(|demand| asks(demand)) {
+                demand.broken = broken(&session, relation, demand, text).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn tables(pack: &Pack) -> HashMap<String, &Relation> {
+    let of = pack.relations.iter().filter(|relation| relation.table.is_none());
+    of.map(|relation| (qualified(&relation.schema, &relation.name), relation)).collect()
+}
+
+async fn broken(
+    session: &Session,
+    relation: &Relation,
+    demand: &Demand,
+    text: &str,
+) -> Result<Option<Broken>> {
+    let Some((now, then)) = &demand.kinds else { return Ok(None) };
+    let whole = relation.kind == RelationKind::Partitioned;
+    let of = |column: &&Column| Some(&column.name) == demand.was.as_ref() && column.inherited == whole;
+    let Some(column) = relation.columns.iter().find(of) else { return Ok(None) };
+    let (values, shares) = values(column);
+    if values.is_empty() {
+        return Ok(None);
+    }
+    let retyped = retyped(text);
+    let table = retyped.as_ref().map_or(&relation.name, |retyped| &retyped.table);
+    let expression = retyped.as_ref().and_then(|retyped| {
+        let (_, using) = retyped.columns.iter().find(|(column, _)| *column == demand.column)?;
+        Some(using.clone().unwrap_or_else(|| quote(&demand.column)))
+    });
+    let (read_as, question) = match (demand.holds, &demand.condition, then, &expression) {
+        (Holds::Check, Some(condition), ..) => (now, Question::Condition(condition)),
+        (Holds::Type, _, Some(then), Some(expression)) => (then, Question::Becomes { expression, kind: now }),
+        _ => return Ok(None),
+    };
+    let codes = match held(session, &values, (table, &demand.column, read_as), question).await {
+        Ok(codes) => codes,
+        Err(error) if trace::ends(&error) => return Err(error),
+        // It cannot be asked so: of what else it asks, the statistics know nothing.
+        Err(_) => {
+            session.batch("try values of the statistics", "ROLLBACK; RESET ALL").await?;
+            return Ok(None);
+        }
+    };
+    // Data exceptions and broken constraints; a name that is unknown here says nothing of the values.
+    let breaks = |code: &&String| code.starts_with("22") || code.starts_with("23");
+    let failing: Vec<usize> = codes
+        .iter()
+        .enumerate()
+        .filter(|(_, code)| code.as_ref().filter(breaks).is_some())
+        .map(|(at, _)| at)
+        .collect();
+    let Some(code) = failing.first().and_then(|at| codes[*at].clone()) else { return Ok(None) };
+    let share: f64 = failing.iter().filter_map(|at| shares.get(*at)).sum();
+    Ok(Some(Broken { share: (share > 0.0).then_some(share), code }))
+}
+
+/// The most common values, the ends of the histogram's buckets and those of an index, and the shares of the first of them.
+fn values(column: &Column) -> (Vec<String>, Vec<f64>) {
+    let of = |wanted: i16| {
+        let slot = column.slots.iter().find(|slot| slot.kind == wanted);
+        let values = slot.and_then(|slot| array::parse(slot.values.as_deref()?)).unwrap_or_default();
+        let numbers = slot.and_then(|slot| array::parse(slot.numbers.as_deref()?)).unwrap_or_default();
+        (values, numbers)
+    };
+    let (common, numbers) = of(kind::COMMON);
+    let (mut values, mut shares) = (Vec::new(), Vec::new());
+    for (value, number) in common.into_iter().zip(numbers).take(TRIED) {
+        if let (Some(value), Some(share)) = (value, number.and_then(|number| number.parse().ok())) {
+            values.push(value);
+            shares.push(share);
+        }
+    }
+    let (ends, _) = of(kind::HISTOGRAM);
+    // Evenly over the histogram, its two ends among them.
+    let step = ends.len().div_ceil(TRIED).max(1);
+    let last = ends.len().saturating_sub(1);
+    values.extend(
+        ends.into_iter().enumerate().filter(|(at, _)| at % step == 0 || *at == last).filter_map(|(_, v)| v),
+    );
+    values.extend(column.ends.iter().flat_map(|(smallest, largest)| [smallest.clone(), largest.clone()]));
+    (values, shares)
+}
