@@ -130,7 +130,9 @@ fn what_this_server_lacks_is_made_or_left_out_and_told() {
 fn a_migration_of_the_base_that_is_gone_or_edited_is_told() {
     let (one, two): (&[u8], &[u8]) = (b"CREATE TABLE a (id int);", b"CREATE TABLE a (id bigint);");
     let files = [("m/1.sql", two), ("base/1.sql", one), ("base/2.sql", b"SELECT 1;")];
-    says(&files, &[], 0, &["m/1.sql: it was edited", "base/2.sql: the base has it, and it is gone"]);
+    let words = ["m/1.sql", "base/2.sql", "1 migration of the base is gone, and 1 migration was edited"];
+    says(&files, &[], 0, &words);
+    says(&files, &[], 0, &["column id of public.a: integer where the base ran, bigint by the files"]);
     // A repeatable one runs again.
     let view: &[u8] = b"CREATE OR REPLACE VIEW v AS SELECT id FROM t;";
     let index: &[u8] = b"CREATE INDEX t_n ON t (n);";
