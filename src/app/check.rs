@@ -213,8 +213,8 @@ async fn check(
         head: None,
         times,
     };
+    holding::hold(&on, &mut traced).await?;
     if !failed {
-        holding::hold(&on, &mut traced).await?;
         changes::estimate(&mut on, &mut traced, &mut capture).await?;
     }
     let (framework, applied) = (sides.framework, sides.base.len());

@@ -44,7 +44,8 @@ pub struct Demand {
 /// What was seen when values out of the statistics were held to a demand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Broken {
-    /// The share of the rows that they stand in; `None`: they are ends of a histogram's buckets, so in a row at least.
+    /// The share of the rows that they stand in, estimated; `None`: it is an end of a histogram's bucket, so in a row at
+    /// least.
     pub share: Option<f64>,
     /// SQLSTATE of the first of them.
     pub code: String,

@@ -22,9 +22,10 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     for traced in ctx.traced {
-        let (tokens, _) = tokenize(text(ctx, traced));
+        let sql = text(ctx, traced);
+        let (tokens, _) = tokenize(sql);
         // A new empty file takes no time.
-        let truncates = tokens.first().is_some_and(|t| t.is_word(text(ctx, traced), "truncate"));
+        let truncates = tokens.first().is_some_and(|t| t.is_word(sql, "truncate"));
         let all = wholes(ctx, traced, |effect| effect.table && effect.rewritten && !truncates);
         found.extend(all.iter().filter_map(|whole| rewrites(ctx, tuning, traced, whole)));
     }
@@ -46,13 +47,37 @@ fn rewrites(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole)
             "add a column of type {to}, keep it equal with a trigger, fill it in batches, and swap the two; {column} \
              is {from} until then"
         ),
+        [] if !effect.added_columns.is_empty() && !defaults(text(ctx, traced)) => {
+            "a condition of the column's domain asks for it: add the column with the type below the domain and the condition \
+             as a CHECK that is NOT VALID, and validate it in a migration of its own"
+                .to_owned()
+        }
         [] if !effect.added_columns.is_empty() => {
             "add the column without the default (a generated one as a plain one that a trigger fills), set the default, \
              fill the rows in batches, and set NOT NULL, where it is wanted, by a validated CHECK"
+                .to_owned()
+        }
+        [] if refreshes(text(ctx, traced)) => {
+            "REFRESH MATERIALIZED VIEW CONCURRENTLY lets everybody read meanwhile; it needs a unique index over columns and all \
+             rows"
                 .to_owned()
         }
         [] => "do it while nobody needs the table, or copy it while it is used, as pg_repack does".to_owned(),
     };
     found.evidence = evidence(whole.size, lock, range);
     Some(found)
+}
+
+/// A column of the statement gets its values from a default, a sequence or an expression.
+fn defaults(sql: &str) -> bool {
+    const WORDS: [&str; 6] = ["default", "generated", "serial", "bigserial", "smallserial", "identity"];
+    let (tokens, _) = tokenize(sql);
+    // In a block of code or a function it cannot be seen.
+    let alter = tokens.first().is_some_and(|t| t.is_word(sql, "alter"));
+    !alter || tokens.iter().any(|t| WORDS.iter().any(|word| t.is_word(sql, word)))
+}
+
+fn refreshes(sql: &str) -> bool {
+    let (tokens, _) = tokenize(sql);
+    tokens.first().is_some_and(|t| t.is_word(sql, "refresh"))
 }

@@ -165,7 +165,7 @@ fn values(ctx: &TraceContext, traced: &Traced, effect: &Effect, demand: &Demand)
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     let column = quote(&demand.column);
     let rows = match broken.share {
-        Some(share) => format!("values that stand in {} of its rows", percent(share)),
+        Some(share) => format!("values that stand in about {} of its rows", percent(share)),
         None => "some of its values".to_owned(),
     };
     found.severity = Severity::Error;
@@ -189,7 +189,7 @@ fn values(ctx: &TraceContext, traced: &Traced, effect: &Effect, demand: &Demand)
     };
     found.why = "the statement fails: the values were there when production was last analysed".to_owned();
     if let Some(share) = broken.share {
-        found.evidence.push(Evidence::data("rows at least", share, "of all"));
+        found.evidence.push(Evidence::data("rows, estimated", share, "of all"));
     }
     found.evidence.push(Evidence::text("SQLSTATE", broken.code.clone()));
     Some(found)

@@ -31,7 +31,7 @@ fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
                     false => "clients of before fail from this moment on",
                 }
                 .to_owned();
-                finding.help = match lost {
+                finding.help = match lost || effect.dropped {
                     true => "take it out of the code first, deploy, and drop it in a later migration",
                     false => "add the new name beside the old one, move the code over, and drop the old one later",
                 }

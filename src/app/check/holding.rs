@@ -59,8 +59,8 @@ async fn broken(
     let whole = relation.kind == RelationKind::Partitioned;
     let of = |column: &&Column| Some(&column.name) == demand.was.as_ref() && column.inherited == whole;
     let Some(column) = relation.columns.iter().find(of) else { return Ok(None) };
-    let (values, shares) = values(column);
-    if values.is_empty() {
+    let tried = values(column);
+    if tried.values.is_empty() {
         return Ok(None);
     }
     let retyped = retyped(text);
@@ -74,7 +74,7 @@ async fn broken(
         (Holds::Type, _, Some(then), Some(expression)) => (then, Question::Becomes { expression, kind: now }),
         _ => return Ok(None),
     };
-    let codes = match held(session, &values, (table, &demand.column, read_as), question).await {
+    let codes = match held(session, &tried.values, (table, &demand.column, read_as), question).await {
         Ok(codes) => codes,
         Err(error) if trace::ends(&error) => return Err(error),
         // It cannot be asked so: of what else it asks, the statistics know nothing.
@@ -92,33 +92,52 @@ async fn broken(
         .map(|(at, _)| at)
         .collect();
     let Some(code) = failing.first().and_then(|at| codes[*at].clone()) else { return Ok(None) };
-    let share: f64 = failing.iter().filter_map(|at| shares.get(*at)).sum();
+    let share = tried.share(&failing);
     Ok(Some(Broken { share: (share > 0.0).then_some(share), code }))
 }
 
-/// The most common values, the ends of the histogram's buckets and those of an index, and the shares of the first of them.
-fn values(column: &Column) -> (Vec<String>, Vec<f64>) {
+/// Values of a column out of its statistics.
+struct Tried {
+    /// The most common ones, the ends of the histogram's buckets, the two ends of an index.
+    values: Vec<String>,
+    /// Shares of the rows that the most common ones stand in.
+    common: Vec<f64>,
+    /// Ends of the histogram's buckets.
+    ends: usize,
+    /// The share of the rows that the histogram is of.
+    rest: f64,
+}
+
+impl Tried {
+    /// The share of the rows that some of the values stand for: of so many ends of buckets, at least the buckets between.
+    fn share(&self, some: &[usize]) -> f64 {
+        let common: f64 = some.iter().filter_map(|at| self.common.get(*at)).sum();
+        let first = self.common.len();
+        let ends = some.iter().filter(|at| (first..first + self.ends).contains(*at)).count();
+        let buckets = self.ends.saturating_sub(1).max(1) as f64;
+        common + ends.saturating_sub(1) as f64 / buckets * self.rest
+    }
+}
+
+fn values(column: &Column) -> Tried {
     let of = |wanted: i16| {
         let slot = column.slots.iter().find(|slot| slot.kind == wanted);
         let values = slot.and_then(|slot| array::parse(slot.values.as_deref()?)).unwrap_or_default();
         let numbers = slot.and_then(|slot| array::parse(slot.numbers.as_deref()?)).unwrap_or_default();
         (values, numbers)
     };
-    let (common, numbers) = of(kind::COMMON);
-    let (mut values, mut shares) = (Vec::new(), Vec::new());
-    for (value, number) in common.into_iter().zip(numbers).take(TRIED) {
-        if let (Some(value), Some(share)) = (value, number.and_then(|number| number.parse().ok())) {
-            values.push(value);
-            shares.push(share);
-        }
-    }
+    let (known, numbers) = of(kind::COMMON);
+    let shares = numbers.into_iter().map(|number| number?.parse::<f64>().ok());
+    let known: Vec<(String, f64)> =
+        known.into_iter().zip(shares).filter_map(|(value, share)| Some((value?, share?))).collect();
+    let rest = 1.0 - column.null_fraction - known.iter().map(|(_, share)| share).sum::<f64>();
+    let (mut values, common): (Vec<String>, Vec<f64>) = known.into_iter().take(TRIED).unzip();
     let (ends, _) = of(kind::HISTOGRAM);
     // Evenly over the histogram, its two ends among them.
-    let step = ends.len().div_ceil(TRIED).max(1);
-    let last = ends.len().saturating_sub(1);
-    values.extend(
-        ends.into_iter().enumerate().filter(|(at, _)| at % step == 0 || *at == last).filter_map(|(_, v)| v),
-    );
+    let (step, last) = (ends.len().div_ceil(TRIED).max(1), ends.len().saturating_sub(1));
+    let even = ends.into_iter().enumerate().filter(|(at, _)| at % step == 0 || *at == last);
+    values.extend(even.filter_map(|(_, value)| value));
+    let ends = values.len() - common.len();
     values.extend(column.ends.iter().flat_map(|(smallest, largest)| [smallest.clone(), largest.clone()]));
-    (values, shares)
+    Tried { values, common, ends, rest: rest.max(0.0) }
 }
