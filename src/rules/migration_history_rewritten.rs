@@ -151,7 +151,12 @@ fn marking(framework: Framework) -> &'static str {
         Framework::Prisma => "prisma migrate resolve --applied",
         Framework::Flyway => "flyway repair, or a baseline",
         Framework::GolangMigrate => "migrate force",
-        _ => "a row in the framework's own table",
+        Framework::Sqlx => "a row in _sqlx_migrations in place of the others'",
+        Framework::Diesel => "a row in __diesel_schema_migrations",
+        Framework::Refinery => "a row in refinery_schema_history in place of the others'",
+        Framework::Goose => "a row in goose_db_version",
+        Framework::Dbmate => "a row in schema_migrations",
+        Framework::Plain => "where and how depends on who runs the files",
     }
 }
 
