@@ -1,9 +1,9 @@
 //! What a statement asks of the rows that are there: that a column holds no NULL, no value twice, only values that satisfy
-//! a condition, or that become another type's.
+//! a condition, that stand in another table, or that become another type's.
 //!
 //! Refuses to speak of several columns together and of some rows only: no statistics tell of them.
 
-use super::traced::{Constraint, Made, Seen};
+use super::traced::{Constraint, Made, Picture, Seen};
 use serde::{Deserialize, Serialize};
 
 /// What a column has to hold in every row.
@@ -17,6 +17,8 @@ pub enum Holds {
     Check,
     /// Another type than before, and so a value that can become one of it.
     Type,
+    /// A value that stands in a column of another table.
+    Reference,
 }
 
 /// A demand that a statement makes of a column, and that was not made before it.
@@ -36,6 +38,9 @@ pub struct Demand {
     /// The column's type, and of [`Holds::Type`] the one that it had before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kinds: Option<(String, Option<String>)>,
+    /// Of [`Holds::Reference`]: the table and the column that are referred to, as they were called before all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refers: Option<(String, String)>,
     /// Values of production that were tried, and do not do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<Broken>,
@@ -59,8 +64,10 @@ impl Demand {
 }
 
 /// The demands that a statement makes of a table: what it was before all migrations, before the statement and after it,
-/// with the indexes that were built on it, and its constraints that were made or validated.
+/// with the indexes that were built on it, and its constraints that were made or validated; what was there before all
+/// tells what it refers to.
 pub(super) fn demands(
+    all: &Picture,
     old: &Seen,
     was: &Seen,
     now: &Seen,
@@ -78,6 +85,7 @@ pub(super) fn demands(
             filled: column.filled || (added && rewritten),
             condition: None,
             kinds: None,
+            refers: None,
             broken: None,
         })
     };
@@ -89,6 +97,15 @@ pub(super) fn demands(
         let kinds = Some((kind(*number)?, None));
         Some(Demand { condition: Some(condition), kinds, ..demand(Holds::Check, *number)? })
     });
+    let keys =
+        constraints.iter().filter(|(_, c)| c.kind == "f" && c.validated).filter_map(|(_, constraint)| {
+            let ([number], [to]) = (&constraint.columns[..], &constraint.refers_to[..]) else { return None };
+            // A table that the migrations make has no rows of production.
+            let parent = all.relations.get(&constraint.refers?)?;
+            let refers = Some((parent.name.clone(), parent.columns.get(to)?.name.clone()));
+            let kinds = Some((kind(*number)?, None));
+            Some(Demand { refers, kinds, ..demand(Holds::Reference, *number)? })
+        });
     let types = now.columns.iter().filter_map(|(number, column)| {
         let then = was.columns.get(number).filter(|then| then.kind != column.kind)?;
         let kinds = Some((column.kind.clone(), Some(then.kind.clone())));
@@ -106,7 +123,7 @@ pub(super) fn demands(
         demand(Holds::Unique, number)
     });
     let nulls = nulls.iter().filter_map(|number| demand(Holds::NotNull, *number));
-    nulls.chain(unique).chain(checks).chain(types).collect()
+    nulls.chain(unique).chain(checks).chain(keys).chain(types).collect()
 }
 
 /// What a CHECK asks of the rows that are there; that a column is not NULL is asked otherwise.

@@ -136,6 +136,9 @@ pub struct Constraint {
     /// Of a foreign key: the table that it refers to.
     #[serde(default, skip_serializing)]
     pub refers: Option<u32>,
+    /// Numbers of that table's columns.
+    #[serde(default, skip_serializing)]
+    pub refers_to: Vec<i16>,
     /// It is there because a table above has it.
     #[serde(default, skip_serializing)]
     pub inherited: bool,
@@ -296,7 +299,7 @@ pub fn effects(
                 .filter(|(id, _)| !before.constraints.contains_key(id))
                 .map(|(_, constraint)| (*constraint).clone())
                 .collect(),
-            demands: now.map_or(Vec::new(), |now| demands(then, was, now, &built, &bound)),
+            demands: now.map_or(Vec::new(), |now| demands(old, then, was, now, &built, &bound)),
         };
         if let Some(now) = now {
             columns(&mut effect, was, now);

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 pub(super) const SPEC: Spec = Spec {
     name: "constraint-data-breaks",
-    summary: "a migration asks for NOT NULL, UNIQUE, a CHECK or another type where rows of production break it",
+    summary: "a migration asks for a constraint or another type where rows of production break it",
     thresholds: &[Threshold {
         name: "distinct-share",
         default: 0.9,
@@ -45,7 +45,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
                 let broken = match demand.holds {
                     Holds::Unique => duplicates(ctx, tuning, traced, effect, demand),
                     Holds::NotNull => nulls(ctx, traced, effect, demand),
-                    Holds::Check | Holds::Type => values(ctx, traced, effect, demand),
+                    Holds::Check | Holds::Type | Holds::Reference => values(ctx, traced, effect, demand),
                 };
                 if let Some(broken) = broken {
                     told.insert((&effect.relation, asked));
@@ -66,6 +66,7 @@ fn mended(ctx: &TraceContext, at: usize, effect: &Effect, demand: &Demand) -> bo
     let retyped = |one: &Effect| one.retyped.iter().any(|(column, ..)| *column == demand.column);
     let same = |one: &&Effect| one.relation == effect.relation;
     (demand.holds != Holds::Type && retyped(effect))
+        || demand.refers.as_ref().is_some_and(|(parent, _)| filled(ctx, at, parent))
         || ctx.traced[..at].iter().any(|traced| {
             let sql = text(ctx, traced);
             let (tokens, _) = tokenize(sql);
@@ -78,6 +79,16 @@ fn mended(ctx: &TraceContext, at: usize, effect: &Effect, demand: &Demand) -> bo
                 made || retyped(one) || (first("truncate") && one.rewritten) || (one.changes_rows && (unseen || named()))
             })
         })
+}
+
+/// An earlier statement may put rows into the table that is referred to.
+fn filled(ctx: &TraceContext, at: usize, parent: &str) -> bool {
+    ctx.traced[..at].iter().map(|traced| text(ctx, traced)).any(|sql| {
+        let (tokens, _) = tokenize(sql);
+        let puts = ["insert", "with", "merge", "update"].iter().any(|word| tokens.first().is_some_and(|t| t.is_word(sql, word)));
+        let unseen = ["call", "select", "do"].iter().any(|word| tokens.first().is_some_and(|t| t.is_word(sql, word)));
+        unseen || (puts && names(sql, parent))
+    })
 }
 
 fn nulls(ctx: &TraceContext, traced: &Traced, effect: &Effect, demand: &Demand) -> Option<Finding> {
@@ -169,12 +180,20 @@ fn values(ctx: &TraceContext, traced: &Traced, effect: &Effect, demand: &Demand)
         None => "some of its values".to_owned(),
     };
     found.severity = Severity::Error;
-    (found.what, found.help) = match &demand.condition {
-        Some(condition) => (
+    (found.what, found.help) = match (&demand.condition, &demand.refers) {
+        (_, Some((parent, to))) => (
+            format!("{column} of {table} has to refer to {parent}, and {rows} lie beyond the first or the last key there"),
+            format!(
+                "mend them in an earlier migration; they are SELECT * FROM {table} c WHERE c.{column} IS NOT NULL AND NOT \
+                 EXISTS (SELECT FROM {parent} p WHERE p.{} = c.{column})",
+                quote(to)
+            ),
+        ),
+        (Some(condition), None) => (
             format!("{column} of {table} has to satisfy {condition}, and {rows} do not"),
             format!("mend them in an earlier migration; they are SELECT * FROM {table} WHERE NOT {condition}"),
         ),
-        None => {
+        (None, None) => {
             let cannot = match broken.code.as_str() {
                 "22001" => "are too long",
                 "22003" => "are out of that range",

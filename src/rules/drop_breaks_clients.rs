@@ -7,6 +7,7 @@ use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Confidence, Evidence, Finding, Severity};
 use crate::migrate::traced::Effect;
+use crate::sql::ident::quote;
 
 pub(super) const SPEC: Spec = Spec {
     name: "drop-breaks-clients",
@@ -56,9 +57,11 @@ fn breaks(effect: &Effect) -> Vec<(String, bool)> {
     if let Some(name) = effect.renamed_to.as_ref().filter(|_| !effect.remade) {
         all.push((format!("{table} is renamed to {name}"), false));
     }
-    all.extend(effect.dropped_columns.iter().map(|column| (format!("{table}.{column} is dropped"), true)));
+    all.extend(effect.dropped_columns.iter().map(|column| (format!("{table}.{} is dropped", quote(column)), true)));
     all.extend(
-        effect.renamed_columns.iter().map(|(from, to)| (format!("{table}.{from} is renamed to {to}"), false)),
+        effect.renamed_columns.iter().map(|(from, to)| {
+            (format!("{table}.{} is renamed to {}", quote(from), quote(to)), false)
+        }),
     );
     all
 }

@@ -6,12 +6,12 @@
 use super::HEAD;
 use super::queries::Comparison;
 use crate::error::Result;
-use crate::migrate::demands::{Broken, Demand, Holds};
+use crate::migrate::demands::{Broken, Demand};
 use crate::migrate::traced::Traced;
 use crate::pack::{Column, Pack, Relation, RelationKind, array, kind};
 use crate::postgres::plans::{Question, held};
 use crate::postgres::{Session, trace};
-use crate::sql::ident::{qualified, quote};
+use crate::sql::ident::{literal, qualified, quote};
 use crate::sql::retype::retyped;
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ const TRIED: usize = 1_000;
 /// A lost connection.
 pub async fn hold(on: &Comparison<'_>, traced: &mut [Traced]) -> Result<()> {
     let Some(pack) = on.pack.filter(|pack| !pack.redacted) else { return Ok(()) };
-    let asks = |demand: &Demand| matches!(demand.holds, Holds::Check | Holds::Type) && demand.was.is_some();
+    let asks = |demand: &Demand| demand.kinds.is_some() && demand.was.is_some();
     if !traced.iter().flat_map(|t| &t.effects).flat_map(|e| &e.demands).any(asks) {
         return Ok(());
     }
@@ -37,7 +37,11 @@ pub async fn hold(on: &Comparison<'_>, traced: &mut [Traced]) -> Result<()> {
         for effect in &mut traced.effects {
             let Some(relation) = tables.get(&effect.relation) else { continue };
             for demand in effect.demands.iter_mut().filter(|demand| asks(demand)) {
-                demand.broken = broken(&session, relation, demand, text).await?;
+                let condition = match &demand.refers {
+                    Some((parent, column)) => between(demand, tables.get(parent).copied(), column),
+                    None => demand.condition.clone(),
+                };
+                demand.broken = broken(&session, relation, demand, condition, text).await?;
             }
         }
     }
@@ -53,12 +57,11 @@ async fn broken(
     session: &Session,
     relation: &Relation,
     demand: &Demand,
+    condition: Option<String>,
     text: &str,
 ) -> Result<Option<Broken>> {
     let Some((now, then)) = &demand.kinds else { return Ok(None) };
-    let whole = relation.kind == RelationKind::Partitioned;
-    let of = |column: &&Column| Some(&column.name) == demand.was.as_ref() && column.inherited == whole;
-    let Some(column) = relation.columns.iter().find(of) else { return Ok(None) };
+    let Some(column) = demand.was.as_ref().and_then(|name| column(relation, name)) else { return Ok(None) };
     let tried = values(column);
     if tried.values.is_empty() {
         return Ok(None);
@@ -69,9 +72,9 @@ async fn broken(
         let (_, using) = retyped.columns.iter().find(|(column, _)| *column == demand.column)?;
         Some(using.clone().unwrap_or_else(|| quote(&demand.column)))
     });
-    let (read_as, question) = match (demand.holds, &demand.condition, then, &expression) {
-        (Holds::Check, Some(condition), ..) => (now, Question::Condition(condition)),
-        (Holds::Type, _, Some(then), Some(expression)) => (then, Question::Becomes { expression, kind: now }),
+    let (read_as, question) = match (&condition, then, &expression) {
+        (Some(condition), ..) => (now, Question::Condition(condition)),
+        (None, Some(then), Some(expression)) => (then, Question::Becomes { expression, kind: now }),
         _ => return Ok(None),
     };
     let codes = match held(session, &tried.values, (table, &demand.column, read_as), question).await {
@@ -94,6 +97,18 @@ async fn broken(
     let Some(code) = failing.first().and_then(|at| codes[*at].clone()) else { return Ok(None) };
     let share = tried.share(&failing);
     Ok(Some(Broken { share: (share > 0.0).then_some(share), code }))
+}
+
+/// The statistics of a column; a partitioned table has rows in its partitions alone.
+fn column<'a>(relation: &'a Relation, name: &str) -> Option<&'a Column> {
+    let whole = relation.kind == RelationKind::Partitioned;
+    relation.columns.iter().find(|column| column.name == name && column.inherited == whole)
+}
+
+/// What no value that refers to a column can break: it lies between that column's ends.
+fn between(demand: &Demand, parent: Option<&Relation>, to: &str) -> Option<String> {
+    let (low, high) = column(parent?, to)?.ends.as_ref()?;
+    Some(format!("({} BETWEEN {} AND {})", quote(&demand.column), literal(low), literal(high)))
 }
 
 /// Values of a column out of its statistics.

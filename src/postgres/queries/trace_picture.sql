@@ -45,6 +45,7 @@ SELECT pg_catalog.json_build_object(
       'index', NULLIF(k.conindid, 0)::int8,
       'columns', COALESCE(k.conkey, '{}'),
       'refers', NULLIF(k.confrelid, 0)::int8,
+      'refers_to', COALESCE(k.confkey, '{}'),
       'inherited', k.conparentid <> 0)), '{}')
     FROM pg_catalog.pg_constraint k JOIN own c ON c.oid = k.conrelid
     WHERE k.contype IN ('c', 'f', 'p', 'u', 'x')))
