@@ -441,6 +441,8 @@ fn node_number(node: &mut Node, open: &mut Open, key: &str, number: f64) -> bool
 fn node_text<'a>(node: &mut Node, open: &mut Open, key: &str, value: Scalar<'a>) -> Option<Scalar<'a>> {
     let Scalar::Text(text) = value else { return Some(value) };
     match key {
+        // Nothing is no kind, and takes none away.
+        "Node Type" if text.is_empty() => {}
         "Node Type" => node.kind = text.into_owned(),
         "Parent Relationship" => node.relationship = relationship(text),
         "Subplan Name" => node.subplan_name = Some(text.into_owned()),
