@@ -291,25 +291,25 @@ struct Seen {
 }
 
 impl Seen {
+    /// The base has the migration that an entry is about: a new one that is called the same is another one.
+    fn merged(&self, entry: &Entry) -> Option<Said> {
+        let (migrations, file) = (self.migrations.as_ref()?, entry.migration.as_ref()?);
+        let is = |name: &String| {
+            let name = unnumbered(name);
+            *file == name || file.ends_with(&format!("/{name}"))
+        };
+        let why = format!("{}: the base has its migration by now", entry.object);
+        migrations.base.iter().any(is).then(|| trouble(Status::Merged, why, "--prune-accepted takes it out"))
+    }
+
     /// Why nothing could meet an entry.
     fn blind(&self, entry: &Entry) -> Option<Said> {
         let Some(migrations) = &self.migrations else { return None };
         let idle = |why: &str| Some(trouble(Status::Idle, format!("{}: {why}", entry.object), ""));
-        let is = |file: &String, name: &str| {
-            let name = unnumbered(name);
-            *file == name || file.ends_with(&format!("/{name}"))
-        };
         if let Some(file) = &entry.migration
             && !migrations.files.iter().any(|path| unnumbered(path) == *file)
         {
-            return match migrations.base.iter().any(|name| is(file, name)) {
-                true => Some(trouble(
-                    Status::Merged,
-                    format!("{}: the base has its migration by now", entry.object),
-                    "--prune-accepted takes it out",
-                )),
-                false => idle("its migration is none of those that were looked at"),
-            };
+            return idle("its migration is none of those that were looked at");
         }
         match () {
             () if migrations.failed => idle("a migration fails, and nothing after it was looked at"),
@@ -346,6 +346,9 @@ fn judge(entry: &Entry, met: Option<&Named>, config: &Config, seen: &Seen) -> Sa
     {
         let help = "mend what it accepts, or accept it anew with a later day";
         return trouble(Status::Expired, format!("its last day was {until}"), help);
+    }
+    if let Some(said) = seen.merged(entry) {
+        return said;
     }
     match met {
         Some(named) if entry.to.is_some() && (entry.from != named.from || entry.to != named.to) => {

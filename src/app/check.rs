@@ -120,6 +120,8 @@ fn sides(args: &Args) -> Result<Sides> {
             .help("name the folder that holds them, or their framework with --framework"));
     }
     let Parted { new, rewritten } = part(&applied, &all, framework);
+    // Who names files does not show the rest of their folder: what is not here may well be there.
+    let rewritten = rewritten.filter(|_| args.migrations.iter().all(|path| path.is_dir()));
     Ok(Sides { framework, base: applied, all, new, problems, rewritten })
 }
 
@@ -190,7 +192,7 @@ async fn check(
     progress.step("tracing the new migrations");
     let began = Instant::now();
     let head = ground.connect(HEAD).await?;
-    let (mut traced, missing) = trace::trace(&head, &sides.new).await?;
+    let (mut traced, missing) = trace::trace(&head, &sides.base, &sides.new).await?;
     capture.gaps.extend(missing.into_iter().map(left_out));
     let failed = traced.iter().any(|traced| traced.failure.is_some());
     if let (Some(rewritten), Some(anew), false) = (&mut sides.rewritten, anew, failed) {

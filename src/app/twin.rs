@@ -208,6 +208,7 @@ impl Ground {
             for name in made {
                 database::remove(&admin, &name).await?;
             }
+            database::remove_roles(&admin).await?;
         }
         drop(self.admin);
         self.scratch.map_or(Ok(()), scratch::Server::stop)

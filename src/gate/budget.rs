@@ -234,7 +234,10 @@ pub fn hold(query: &Query, budget: &Budget, names: &Names, packed: bool) -> Held
         return held;
     }
     if plans.is_empty() {
-        let why = "without --pack or --seed its tables are empty: what it costs is not known";
+        let why = match &query.head {
+            Side::Failed { .. } => "it cannot be planned on head: what it costs is not known",
+            Side::Planned(_) => "without --pack or --seed its tables are empty: what it costs is not known",
+        };
         held.untested.get_or_insert_with(|| why.to_owned());
         return held;
     }

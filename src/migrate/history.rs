@@ -86,11 +86,12 @@ pub fn part(applied: &[Migration], all: &[Migration], framework: Framework) -> P
 
 /// What a framework knows a migration by.
 fn identity(migration: &Migration, framework: Framework) -> String {
-    match framework {
+    let own = match framework {
         Framework::Plain | Framework::Prisma => migration.name.clone(),
         _ if migration.repeatable => format!("R {}", migration.version),
         _ => key(&migration.version),
-    }
+    };
+    format!("{}\u{1f}{own}", migration.root)
 }
 
 /// Its framework, or a reader, sees another migration in it.
@@ -166,6 +167,7 @@ mod tests {
         let file = |(name, text): &(&str, &str)| File {
             path: format!("db/{name}"),
             name: (*name).to_owned(),
+            root: String::new(),
             text: (*text).to_owned(),
         };
         read(&files.iter().map(file).collect::<Vec<_>>(), framework).expect("migrations").0

@@ -20,6 +20,9 @@ pub struct Key {
     pub parent: String,
     /// Columns of the child, quoted where needed.
     pub columns: Vec<String>,
+    /// The child has partitions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partitioned: bool,
     /// It is there when all migrations have run, and no index of the child begins with its columns.
     pub unserved: bool,
     /// It was there before, and an index served it.
@@ -62,6 +65,7 @@ fn key(oid: u32, constraint: &Constraint, lost: bool) -> Key {
         was: None,
         parent: String::new(),
         columns: Vec::new(),
+        partitioned: false,
         unserved: false,
         lost,
     }
@@ -74,6 +78,7 @@ pub fn mark_unserved(traced: &mut [Traced], old: &Picture, end: &Picture) {
         let name = |oid: u32| end.relations.get(&oid).map_or(String::new(), |seen| seen.name.clone());
         let names = names(end, constraint.table, &constraint.columns);
         key.child = name(constraint.table);
+        key.partitioned = end.relations.get(&constraint.table).is_some_and(|seen| seen.kind == "p");
         key.was = old.relations.get(&constraint.table).map(|seen| seen.name.clone());
         key.parent = constraint.refers.map_or(String::new(), name);
         key.unserved = !served(end, constraint.table, &names);

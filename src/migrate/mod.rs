@@ -19,6 +19,7 @@ pub(crate) use read::outside;
 pub use read::{Problem, read};
 pub use sizes::{Size, Sizes, Spread};
 
+use crate::sql::ident::unquote;
 use serde::{Deserialize, Serialize};
 
 /// A file of the migrations' folder.
@@ -28,6 +29,8 @@ pub struct File {
     pub path: String,
     /// Below the folder, with `/` between its parts: what two versions of a folder are compared by.
     pub name: String,
+    /// Which of several folders it is in; empty where there is one.
+    pub root: String,
     pub text: String,
 }
 
@@ -65,6 +68,9 @@ pub struct Migration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_down: Option<NoDown>,
     pub steps: Vec<Step>,
+    /// Which of several folders it is in; empty where there is one.
+    #[serde(skip)]
+    pub root: String,
     /// The file as it was read, to tell whether it was edited.
     #[serde(skip)]
     pub text: String,
@@ -121,9 +127,9 @@ pub struct Trace {
 
 /// Says of each new migration whether one of the base comes after it. Versions of what runs again order nothing.
 pub fn put_behind(base: &[Migration], new: &mut [Migration]) {
-    let ordered = base.iter().filter(|m| !m.repeatable);
-    let Some(newest) = ordered.max_by(|a, b| read::order(&a.version, &b.version)) else { return };
     for migration in new.iter_mut().filter(|m| !m.repeatable) {
+        let ordered = base.iter().filter(|m| !m.repeatable && m.root == migration.root);
+        let Some(newest) = ordered.max_by(|a, b| read::order(&a.version, &b.version)) else { continue };
         let before = read::order(&migration.version, &newest.version) == std::cmp::Ordering::Less;
         migration.behind = before.then(|| newest.version.clone());
     }
@@ -138,15 +144,31 @@ pub enum Control {
 }
 
 impl Step {
+    /// What it rolls back: all of the transaction, or what came after the savepoint of that name.
+    pub fn undoes(&self) -> Option<Option<String>> {
+        let (tokens, _) = crate::sql::token::tokenize(&self.text);
+        let word = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is_word(&self.text, word));
+        if !word(0, "rollback") && !word(0, "abort") {
+            return None;
+        }
+        let to = tokens.iter().position(|t| t.is_word(&self.text, "to"));
+        Some(to.and_then(|_| tokens.last()).map(|name| unquote(&self.text[name.start..name.end])))
+    }
+
+    /// The savepoint that it makes.
+    pub fn savepoint(&self) -> Option<String> {
+        let (tokens, _) = crate::sql::token::tokenize(&self.text);
+        let [first, name] = &tokens[..] else { return None };
+        first.is_word(&self.text, "savepoint").then(|| unquote(&self.text[name.start..name.end]))
+    }
+
     /// Whether it begins or ends a transaction.
     pub fn control(&self) -> Control {
         let (tokens, _) = crate::sql::token::tokenize(&self.text);
         let word = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is_word(&self.text, word));
         match () {
             () if word(0, "begin") || (word(0, "start") && word(1, "transaction")) => Control::Begin,
-            () if word(0, "commit") || word(0, "end") || (word(0, "rollback") && !word(1, "to")) => {
-                Control::End
-            }
+            () if word(0, "commit") || word(0, "end") || self.undoes() == Some(None) => Control::End,
             () => Control::None,
         }
     }

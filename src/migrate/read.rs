@@ -50,7 +50,8 @@ pub fn read(files: &[File], framework: Framework) -> Result<(Vec<Migration>, Vec
     found.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| order(&a.1, &b.1)).then_with(|| a.2.name.cmp(&b.2.name)));
     for pair in found.windows(2) {
         let [(_, one, first), (_, other, second)] = pair else { continue };
-        if framework != Framework::Plain && order(one, other) == Ordering::Equal {
+        let alike = first.root == second.root && order(one, other) == Ordering::Equal;
+        if framework != Framework::Plain && alike {
             return Err(Error::new(Kind::Input, "put the migrations in order")
                 .because(format!("{} and {} have one version, {one}", first.path, second.path))
                 .help("give one of them a version of its own"));
@@ -60,6 +61,7 @@ pub fn read(files: &[File], framework: Framework) -> Result<(Vec<Migration>, Vec
     for (repeatable, version, file) in found {
         let folder = file.name.strip_suffix(base(&file.name)).unwrap_or("");
         let settings = files.iter().find(|f| match framework {
+            _ if f.root != file.root => false,
             Framework::Flyway => f.name.strip_prefix(&file.name) == Some(".conf"),
             _ => f.name.strip_prefix(folder) == Some("metadata.toml"),
         });
@@ -230,6 +232,7 @@ fn migration(
         behind: None,
         no_down: None,
         steps,
+        root: file.root.clone(),
         text,
     })
 }

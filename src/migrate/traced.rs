@@ -76,6 +76,20 @@ pub struct Picture {
     pub constraints: BTreeMap<u32, Constraint>,
 }
 
+impl Picture {
+    /// Whether the rows of before have a value in a column is decided when it is added: a later default fills none.
+    pub fn carry(&mut self, before: &Picture) {
+        for (oid, seen) in &mut self.relations {
+            let Some(was) = before.relations.get(oid) else { continue };
+            for (number, column) in &mut seen.columns {
+                if let Some(was) = was.columns.get(number) {
+                    column.filled = was.filled;
+                }
+            }
+        }
+    }
+}
+
 /// A relation in a [`Picture`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Seen {
@@ -253,6 +267,15 @@ pub fn effects(
         locks.iter().filter(|(of, _)| *of == oid).filter_map(|(_, mode)| Lock::read(mode)).max()
     };
     let changes = changes_rows(text);
+    // A lock that the transaction held already is no work of this statement, unless it names the table.
+    let writes = |locks: &[(u32, String)], oid: u32| {
+        locks.iter().any(|(of, mode)| *of == oid && Lock::read(mode) == Some(Lock::RowExclusive))
+    };
+    let lower = text.to_lowercase();
+    let named = |relation: &str| {
+        let bare = relation.rsplit('.').next().unwrap_or(relation).trim_matches('"').to_lowercase();
+        changes == Some(Changing::Named) && lower.contains(&bare)
+    };
     let indexes = built(before, after);
     let constraints = made_or_validated(before, after);
     let mut effects = Vec::new();
@@ -285,7 +308,10 @@ pub fn effects(
             lock: lock.filter(|lock| strongest(held, oid).is_none_or(|had| had < *lock)),
             rewritten: now.is_some_and(|now| now.file != was.file && was.file != 0),
             scanned,
-            changes_rows: table && changes && lock >= Some(Lock::RowExclusive),
+            changes_rows: table
+                && changes.is_some()
+                && writes(&after.locks, oid)
+                && (!writes(held, oid) || named(&was.name)),
             built: built.iter().map(|seen| seen.name.clone()).collect(),
             dropped: now.is_none(),
             renamed_to: now.filter(|now| now.name != was.name).map(|now| now.name.clone()),
@@ -362,11 +388,50 @@ fn columns(effect: &mut Effect, was: &Seen, now: &Seen) {
     }
 }
 
+/// How a statement may update or delete rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changing {
+    /// Of tables that it names.
+    Named,
+    /// In what it calls.
+    Called,
+}
+
 /// The statement updates or deletes rows: tables are empty here, so that no count shows it.
-fn changes_rows(text: &str) -> bool {
+fn changes_rows(text: &str) -> Option<Changing> {
     let (tokens, _) = crate::sql::token::tokenize(text);
-    let first = tokens.first();
-    ["update", "delete", "merge", "with", "do", "call", "select"]
-        .iter()
-        .any(|word| first.is_some_and(|t| t.is_word(text, word)))
+    let first = tokens.first()?;
+    let any = |words: &[&str]| words.iter().any(|word| first.is_word(text, word));
+    match () {
+        () if any(&["update", "delete", "merge", "with"]) => Some(Changing::Named),
+        () if any(&["do", "call", "select"]) => Some(Changing::Called),
+        () => None,
+    }
+}
+
+/// Takes back what statements did to the schema and a rollback undid; what they locked, read and wrote stays.
+pub fn undo(traced: &mut [Traced]) {
+    for traced in traced {
+        traced.keys.clear();
+        for effect in &mut traced.effects {
+            let Effect {
+                oid, lock, rewritten, scanned, changes_rows, table, view, part, partitioned, ..
+            } = *effect;
+            *effect = Effect {
+                relation: std::mem::take(&mut effect.relation),
+                whole: effect.whole.take(),
+                built: std::mem::take(&mut effect.built),
+                oid,
+                lock,
+                rewritten,
+                scanned,
+                changes_rows,
+                table,
+                view,
+                part,
+                partitioned,
+                ..Effect::default()
+            };
+        }
+    }
 }

@@ -1,12 +1,15 @@
-//! What a throwaway server lacks of what migrations take for granted: roles are made, extensions are left out.
+//! What a throwaway server lacks of what migrations take for granted: roles are made, extensions are left out. Roles are of
+//! the whole server, so that one may be there from another run of the same migrations: it is not made again.
 //!
 //! Refuses to leave anything out without saying so, and to mend what is the migration's own mistake.
 
 use super::session::Session;
+use super::templates;
 use crate::error::{Error, Result};
 use crate::migrate::Migration;
-use crate::sql::ident::quote;
+use crate::sql::ident::{quote, unquote};
 use crate::sql::token::tokenize;
+use std::collections::BTreeSet;
 
 /// Something that this server lacks, and what was done without it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +26,37 @@ pub struct Missing {
 pub(super) struct Missed {
     pub found: Vec<Missing>,
     roles: Vec<String>,
+    /// Roles that the migrations before made: to make one of these again is a mistake; `None`: they may all be there.
+    known: Option<BTreeSet<String>>,
+    /// Statements that make a role which is there, by path and line.
+    there: Vec<(String, usize)>,
 }
 
 impl Missed {
+    /// Of a run of new migrations, where those before them made roles.
+    pub(super) fn after(base: &[Migration]) -> Missed {
+        let steps = base.iter().flat_map(|migration| &migration.steps);
+        Missed { known: Some(steps.filter_map(|step| role_made(&step.text)).collect()), ..Missed::default() }
+    }
+
+    /// A statement has run: a role that it made is ours to drop in the end.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub(super) async fn ran(&mut self, session: &Session, text: &str) -> Result<()> {
+        let Some(role) = role_made(text) else { return Ok(()) };
+        session.batch("mark a role", &templates::mark_role(&quote(&role))).await?;
+        if let Some(known) = &mut self.known {
+            known.insert(role);
+        }
+        Ok(())
+    }
+
     /// Whether a statement is left out, for it asks for what is not here.
     pub(super) fn skips(&self, migration: &Migration, step: usize) -> bool {
         let line = migration.steps[step].line;
         self.found.iter().any(|one| one.path == migration.path && one.line == line)
+            || self.there.iter().any(|(path, at)| *path == migration.path && *at == line)
     }
 
     /// Does something about what made a statement fail, in place of its transaction: whether that may run once more.
@@ -58,10 +85,16 @@ impl Missed {
                 return Ok(false);
             }
             session.batch("roll back", "ROLLBACK").await?;
-            session
-                .batch("make a role that migrations name", &format!("CREATE ROLE {}", quote(&role)))
-                .await?;
+            let quoted = quote(&role);
+            let make = format!("CREATE ROLE {quoted}; {}", templates::mark_role(&quoted));
+            session.batch("make a role that migrations name", &make).await?;
             self.roles.push(role);
+            return Ok(true);
+        }
+        let there = role_made(&step.text).filter(|_| error.code() == Some("42710"));
+        if there.is_some_and(|role| self.known.as_ref().is_none_or(|known| !known.contains(&role))) {
+            session.batch("roll back", "ROLLBACK").await?;
+            self.there.push((migration.path.clone(), step.line));
             return Ok(true);
         }
         let (tokens, _) = tokenize(&step.text);
@@ -73,6 +106,16 @@ impl Missed {
         }
         Ok(false)
     }
+}
+
+/// The role that a statement makes.
+fn role_made(text: &str) -> Option<String> {
+    let (tokens, _) = tokenize(text);
+    let word =
+        |at: usize, words: &[&str]| tokens.get(at).is_some_and(|t| words.iter().any(|w| t.is_word(text, w)));
+    let name = tokens.get(2).filter(|_| word(0, &["create"]) && word(1, &["role", "user", "group"]))?;
+    // A mapping of a user is none.
+    (!word(2, &["mapping"])).then(|| unquote(&text[name.start..name.end]))
 }
 
 /// The role that nobody made, where that is what the server said: the name in `role "NAME" does not exist`.

@@ -232,6 +232,25 @@ pub(super) const STATISTICS_CASTS: &str = "DO $pgproof$ DECLARE kind text; BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castsource = 'bytea'::regtype AND casttarget = kind::regtype) THEN \
     EXECUTE 'CREATE CAST (bytea AS ' || kind || ') WITHOUT FUNCTION'; END IF; END LOOP; END $pgproof$";
 
+/// What a role of ours says of itself, so that it can be found in the end.
+fn role_mark() -> String {
+    literal(&format!("pgproof {}", std::process::id()))
+}
+
+/// Says of a role that this process made it.
+pub(super) fn mark_role(quoted: &str) -> String {
+    format!("COMMENT ON ROLE {quoted} IS {}", role_mark())
+}
+
+/// The statements that drop the roles that this process made.
+pub(super) fn marked_roles() -> String {
+    format!(
+        "SELECT 'DROP ROLE ' || pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_roles r \
+         WHERE pg_catalog.shobj_description(r.oid, 'pg_authid') = {} ORDER BY 1",
+        role_mark()
+    )
+}
+
 /// Gives files of a server of ours their sizes. A line is a size in bytes and the paths of files.
 pub(super) fn grow(lines: &[String]) -> String {
     let rows: Vec<String> = lines.iter().map(|line| format!("({})", literal(line))).collect();

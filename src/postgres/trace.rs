@@ -10,7 +10,7 @@ use super::templates;
 use crate::error::{Error, Kind, Result};
 use crate::migrate::history::Line;
 use crate::migrate::keys::{keys, mark_unserved};
-use crate::migrate::traced::{Failure, Picture, Seen, Traced, effects, mark_remade};
+use crate::migrate::traced::{Failure, Picture, Seen, Traced, effects, mark_remade, undo};
 use crate::migrate::{Control, Migration, Running};
 use std::time::Duration;
 
@@ -73,6 +73,7 @@ async fn run(session: &Session, migration: &Migration, steps: usize, missing: &m
         };
         match ran {
             Ok(()) => {
+                missing.ran(session, &step.text).await?;
                 open = control == Control::Begin || (open && control != Control::End);
                 at += 1;
             }
@@ -129,6 +130,10 @@ struct Tracer<'a> {
     open: bool,
     before: Picture,
     missing: Missed,
+    /// Savepoints of the open transaction, with how many statements were traced before each.
+    savepoints: Vec<(String, usize)>,
+    /// What the last statement was known by, if it was an INSERT: of a thousand alike, one is looked at.
+    inserted: Option<u64>,
 }
 
 /// How a statement went.
@@ -140,12 +145,16 @@ enum Went {
     Again,
 }
 
-/// Runs migrations as their framework does, and says what each statement did, and what this server lacks of what they
-/// ask for. A statement that fails ends them.
+/// Runs migrations behind those of the base as their framework does, and says what each statement did, and what this
+/// server lacks of what they ask for. A statement that fails ends them.
 ///
 /// # Errors
 /// A lost connection; [`Kind::Interrupted`].
-pub async fn trace(server: &Server, migrations: &[Migration]) -> Result<(Vec<Traced>, Vec<Missing>)> {
+pub async fn trace(
+    server: &Server,
+    base: &[Migration],
+    migrations: &[Migration],
+) -> Result<(Vec<Traced>, Vec<Missing>)> {
     let session = server.session("trace").await?;
     session.batch("set up the trace", "SET max_parallel_maintenance_workers = 0").await?;
     let old = picture(&session).await?;
@@ -157,7 +166,9 @@ pub async fn trace(server: &Server, migrations: &[Migration]) -> Result<(Vec<Tra
         traced: Vec::new(),
         transaction: 0,
         open: false,
-        missing: Missed::default(),
+        missing: Missed::after(base),
+        savepoints: Vec::new(),
+        inserted: None,
     };
     for (at, migration) in migrations.iter().enumerate() {
         if !tracer.migration(at, migration).await? {
@@ -209,12 +220,20 @@ impl Tracer<'_> {
         Ok(true)
     }
 
+    /// What is in the database now, with what is known of before.
+    async fn look(&self) -> Result<Picture> {
+        let mut now = picture(self.session).await?;
+        now.carry(&self.before);
+        Ok(now)
+    }
+
     async fn begin(&mut self) -> Result<()> {
         self.session.batch("begin a migration", "BEGIN").await?;
         self.transaction += 1;
         self.open = true;
+        self.savepoints.clear();
         // What this session counted before is still there, and is subtracted.
-        self.before = picture(self.session).await?;
+        self.before = self.look().await?;
         Ok(())
     }
 
@@ -248,6 +267,11 @@ impl Tracer<'_> {
             Control::Begin => return Ok(Went::On),
             Control::End if self.open => {
                 let went = self.end(at, step, text).await?;
+                if migration.steps[step].undoes().is_some() {
+                    let first = self.traced.partition_point(|traced| traced.transaction < self.transaction);
+                    undo(&mut self.traced[first..]);
+                    self.before = self.look().await?;
+                }
                 return Ok(if went { Went::On } else { Went::Wrong });
             }
             Control::End => return Ok(Went::On),
@@ -257,6 +281,11 @@ impl Tracer<'_> {
             return Ok(Went::On);
         }
         let ours = !self.open;
+        let insert = inserting(text);
+        if insert.is_some() && insert == self.inserted {
+            return self.unseen(at, migration, step).await;
+        }
+        self.inserted = insert;
         if ours {
             if crate::migrate::outside(text) {
                 return self.outside(at, migration, step).await;
@@ -279,13 +308,45 @@ impl Tracer<'_> {
             self.traced.push(traced);
             return Ok(Went::Wrong);
         }
-        let after = picture(self.session).await?;
+        let after = self.look().await?;
         traced.effects = effects(&self.old, &self.before, &after, &held, text);
         traced.keys = keys(&self.before, &after);
         self.before = after;
+        self.missing.ran(self.session, text).await?;
         self.traced.push(traced);
+        if let Some(name) = migration.steps[step].savepoint() {
+            self.savepoints.push((name, self.traced.len()));
+        }
+        if let Some(Some(name)) = migration.steps[step].undoes()
+            && let Some(at) = self.savepoints.iter().rposition(|(known, _)| *known == name)
+        {
+            undo(&mut self.traced[self.savepoints[at].1..]);
+            self.savepoints.truncate(at + 1);
+        }
         let went = !ours || self.end(at, step, "COMMIT").await?;
         Ok(if went { Went::On } else { Went::Wrong })
+    }
+
+    /// One more INSERT like the last: it takes the same locks, which were seen.
+    async fn unseen(&mut self, at: usize, migration: &Migration, step: usize) -> Result<Went> {
+        let mut traced = self.traced_at(at, step);
+        if !self.open {
+            self.transaction += 1;
+            traced.transaction = self.transaction;
+        }
+        let ran = self.session.batch("run a migration", &migration.steps[step].text).await;
+        let wrong = match ran {
+            Ok(()) => false,
+            Err(error) if self.missing.mend(self.session, migration, step, &error).await? => {
+                return Ok(Went::Again);
+            }
+            Err(error) => {
+                traced.failure = Some(failure(error)?);
+                true
+            }
+        };
+        self.traced.push(traced);
+        Ok(if wrong { Went::Wrong } else { Went::On })
     }
 
     fn traced_at(&self, migration: usize, step: usize) -> Traced {
@@ -322,7 +383,7 @@ impl Tracer<'_> {
     async fn outside(&mut self, at: usize, migration: &Migration, step: usize) -> Result<Went> {
         let text = &migration.steps[step].text;
         self.transaction += 1;
-        self.before = picture(self.session).await?;
+        self.before = self.look().await?;
         let mut traced = self.traced_at(at, step);
         let watcher = self.server.session("watch").await?;
         let mut obstacle = self.obstacle(text).await?;
@@ -364,7 +425,7 @@ impl Tracer<'_> {
             self.traced.push(traced);
             return Ok(Went::Wrong);
         }
-        let mut after = picture(self.session).await?;
+        let mut after = self.look().await?;
         after.locks = locks;
         traced.effects = effects(&self.old, &self.before, &after, &[], text);
         traced.keys = keys(&self.before, &after);
@@ -395,6 +456,14 @@ impl Obstacle {
         session.batch("step aside", how).await?;
         Ok(true)
     }
+}
+
+/// What an INSERT of values is known by, whatever they are.
+fn inserting(text: &str) -> Option<u64> {
+    let (tokens, _) = crate::sql::token::tokenize(text);
+    let word = |word: &str| tokens.iter().any(|t| t.is_word(text, word));
+    let insert = tokens.first().is_some_and(|t| t.is_word(text, "insert"));
+    (insert && word("values") && !word("select")).then(|| crate::sql::fingerprint(text))
 }
 
 /// It is no word about a statement: the session is over.

@@ -68,6 +68,22 @@ pub async fn create(
     }
 }
 
+/// Drops the roles that migrations of this process made, and nobody needs any more.
+///
+/// # Errors
+/// A lost connection.
+pub async fn remove_roles(session: &Session) -> Result<()> {
+    for row in session.rows("look for roles of ours", &templates::marked_roles()).await? {
+        let Some(Some(drop)) = row.into_iter().next() else { continue };
+        // What something of the user's depends on stays.
+        match session.batch("drop a role of ours", &drop).await {
+            Err(error) if super::trace::ends(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Drops a database of ours, where it is there.
 ///
 /// # Errors

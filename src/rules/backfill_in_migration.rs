@@ -3,6 +3,7 @@
 //! Refuses to count rows, for there are none where migrations are tried: the planner estimates them on a twin, and without a
 //! pack the scan tells.
 
+use super::whole::wholes;
 use super::migration::{ERROR, Range, WARNING, evidence, finding, loudness, within, work};
 use super::{Check, Spec, Threshold, Tuning};
 use crate::context::TraceContext;
@@ -32,12 +33,13 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     for traced in ctx.traced {
-        for effect in traced.effects.iter().filter(|e| e.changes_rows && !e.rewritten) {
+        for whole in wholes(ctx, traced, |e| e.changes_rows && !e.rewritten) {
+            let effect = &whole.effect;
             // A weaker lock than a build's or a validation's: what reads here changes.
             if effect.lock.is_some_and(|lock| lock >= Lock::Share) {
                 continue;
             }
-            let size = ctx.sizes.of(&effect.relation);
+            let size = whole.size;
             let estimated = estimated(traced, effect).filter(|_| !size.assumed && size.rows > 0.0);
             let range = match estimated {
                 Some(changed) if changed.rows < tuning.get("min-rows") => continue,
@@ -48,8 +50,8 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
             let mut finding = finding(ctx, &SPEC, traced, Some(effect));
             finding.severity = loudness(range, tuning);
             let rows = match estimated {
-                Some(changed) => format!("about {} of {} are", counted(changed.rows.round(), "row"), effect.relation),
-                None => format!("the rows of {} are", effect.relation),
+                Some(changed) => format!("about {} of {} are", counted(changed.rows.round(), "row"), whole.name()),
+                None => format!("the rows of {} are", whole.name()),
             };
             finding.what = format!("{rows} changed in one transaction");
             finding.why = format!(

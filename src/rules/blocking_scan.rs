@@ -2,14 +2,14 @@
 //!
 //! Refuses to speak of builds and rewrites, which have rules of their own.
 
-use super::migration::{SECONDS, blocking, evidence, finding, loudness, within, work};
+use super::migration::{SECONDS, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, work};
 use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Finding, Remedy};
 use crate::migrate::demands::Demand;
 use crate::migrate::traced::{Effect, Lock, Traced};
-use crate::sql::ident::{clip, quote};
+use crate::sql::ident::quote;
 
 pub(super) const SPEC: Spec = Spec {
     name: "blocking-scan",
@@ -60,6 +60,7 @@ fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) ->
     let foreign =
         !whole.parts.is_empty() && effect.constraints.iter().any(|constraint| constraint.kind == "f");
     let steps = validated_later(effect).filter(|_| !foreign).or_else(|| not_null(effect));
+    let steps = steps.filter(|_| one_action(text(ctx, traced)));
     found.help = match &steps {
         Some(_) => "add it NOT VALID, which holds for new rows at once, and validate it in a migration of its own",
         None if foreign => {
@@ -89,16 +90,7 @@ fn validated_later(effect: &Effect) -> Option<Vec<String>> {
     ])
 }
 
-/// SET NOT NULL reads nothing where a validated CHECK says the same.
 fn not_null(effect: &Effect) -> Option<Vec<String>> {
     let [column] = effect.not_null.as_slice() else { return None };
-    let table = &effect.relation;
-    let name = quote(&format!("{}_not_null", clip(column, 50)));
-    let column = quote(column);
-    Some(vec![
-        format!("ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID"),
-        format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"),
-        format!("ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"),
-        format!("ALTER TABLE {table} DROP CONSTRAINT {name}"),
-    ])
+    effect.constraints.is_empty().then(|| set_not_null(&effect.relation, column))
 }

@@ -2,7 +2,7 @@
 //!
 //! Refuses to speak of a table that the same migrations made.
 
-use super::migration::{SECONDS, blocking, evidence, finding, loudness, text, within, work};
+use super::migration::{SECONDS, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, work};
 use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
@@ -40,7 +40,7 @@ fn builds(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) -
     found.why = format!("{who} waits until it is built: {}", within(range));
     found.evidence = evidence(whole.size, lock, range);
     let steps = match whole.parts.is_empty() {
-        true => concurrently(text(ctx, traced)).or_else(|| by_index(effect)),
+        true => concurrently(text(ctx, traced)).or_else(|| by_index(text(ctx, traced), effect)),
         false => by_partition(text(ctx, traced), whole),
     };
     found.help = match &steps {
@@ -132,7 +132,10 @@ fn by_partition(text: &str, whole: &Whole) -> Option<Vec<String>> {
 }
 
 /// A key whose index is built before it.
-fn by_index(effect: &Effect) -> Option<Vec<String>> {
+fn by_index(sql: &str, effect: &Effect) -> Option<Vec<String>> {
+    if !one_action(sql) || !effect.added_columns.is_empty() {
+        return None;
+    }
     let [constraint] = effect.constraints.as_slice() else { return None };
     let (word, columns) = match constraint.kind.as_str() {
         "u" => ("UNIQUE", constraint.definition.strip_prefix("UNIQUE ")?),
@@ -143,8 +146,10 @@ fn by_index(effect: &Effect) -> Option<Vec<String>> {
         return None;
     }
     let name = crate::sql::ident::quote(&constraint.name);
-    Some(vec![
-        format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {} {columns}", effect.relation),
-        format!("ALTER TABLE {} ADD CONSTRAINT {name} {word} USING INDEX {name}", effect.relation),
-    ])
+    let table = &effect.relation;
+    let mut steps = vec![format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}")];
+    // A primary key reads the table for columns that may be NULL.
+    steps.extend(effect.not_null.iter().flat_map(|column| set_not_null(table, column)));
+    steps.push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {word} USING INDEX {name}"));
+    Some(steps)
 }

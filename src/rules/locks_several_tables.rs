@@ -41,7 +41,11 @@ fn several(ctx: &TraceContext, tuning: &Tuning, statements: &[Traced]) -> Option
     };
     let mut locked: Vec<(usize, &Effect)> = Vec::new();
     for (at, traced) in statements.iter().enumerate() {
-        locked.extend(traced.effects.iter().filter(|effect| locks(traced, effect)).map(|effect| (at, effect)));
+        let new: Vec<&Effect> = traced.effects.iter().filter(|effect| locks(traced, effect)).collect();
+        // After ROLLBACK TO a lock is taken once more.
+        let again = |effect: &Effect| locked.iter().any(|(_, had)| had.relation == effect.relation);
+        let new: Vec<&Effect> = new.into_iter().filter(|effect| !again(effect)).collect();
+        locked.extend(new.into_iter().map(|effect| (at, effect)));
     }
     let from = locked.first()?.0;
     let (at, next) = *locked.iter().find(|(at, _)| *at > from)?;

@@ -7,7 +7,8 @@ use crate::context::TraceContext;
 use crate::finding::{Confidence, Evidence, Finding, Location, Place, Severity};
 use crate::migrate::traced::{Effect, Lock, Traced};
 use crate::migrate::{Migration, Size};
-use crate::sql::ident::unquote;
+use crate::sql::ident::{clip, quote, unquote};
+use crate::sql::token::tokenize;
 use crate::units::Millis;
 use crate::words::duration;
 
@@ -189,4 +190,32 @@ pub(super) fn names(text: &str, relation: &str) -> bool {
     let letter = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(&bare)
         .any(|(at, _)| !text[..at].ends_with(letter) && !text[at + bare.len()..].starts_with(letter))
+}
+
+/// An ALTER TABLE that does one thing: only that can be done in another way without losing the rest.
+pub(super) fn one_action(sql: &str) -> bool {
+    let (tokens, _) = tokenize(sql);
+    let word = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is_word(sql, word));
+    let mut depth = 0_usize;
+    let several = tokens.iter().any(|token| {
+        if token.is_punct(sql, "(") {
+            depth += 1;
+        } else if token.is_punct(sql, ")") {
+            depth = depth.saturating_sub(1);
+        }
+        depth == 0 && token.is_punct(sql, ",")
+    });
+    word(0, "alter") && word(1, "table") && !several
+}
+
+/// SET NOT NULL reads nothing where a validated CHECK says the same.
+pub(super) fn set_not_null(table: &str, column: &str) -> Vec<String> {
+    let name = quote(&format!("{}_not_null", clip(column, 50)));
+    let column = quote(column);
+    vec![
+        format!("ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID"),
+        format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"),
+        format!("ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"),
+        format!("ALTER TABLE {table} DROP CONSTRAINT {name}"),
+    ]
 }

@@ -47,6 +47,10 @@ fn lacking(ctx: &TraceContext, traced: &Traced, key: &Key) -> Finding {
         "each row that leaves {parent}, or changes its key, reads all of {child} while it holds its locks"
     );
     found.help = match &key.was {
+        Some(_) if key.partitioned => format!(
+            "CREATE INDEX ON ONLY {child} ({columns}), then CREATE INDEX CONCURRENTLY on each partition in a migration \
+             without a transaction, and ALTER INDEX … ATTACH PARTITION"
+        ),
         Some(_) => {
             format!("in a migration without a transaction: CREATE INDEX CONCURRENTLY ON {child} ({columns})")
         }

@@ -19,6 +19,7 @@ pub fn files(all: &[(&str, &str)]) -> Vec<File> {
     let file = |(name, text): &(&str, &str)| File {
         path: format!("migrations/{name}"),
         name: (*name).to_owned(),
+        root: String::new(),
         text: (*text).to_owned(),
     };
     all.iter().map(file).collect()
@@ -35,7 +36,7 @@ pub fn files_below(folder: &str) -> Vec<File> {
             }
             let text = std::fs::read_to_string(&path).expect("UTF-8");
             let name = path.strip_prefix(root).expect("below it").display().to_string();
-            all.push(File { path: path.display().to_string(), name, text });
+            all.push(File { path: path.display().to_string(), name, root: String::new(), text });
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/migrations").join(folder);
@@ -55,7 +56,7 @@ pub fn traced(db: &support::Database, migrations: &[Migration]) -> Vec<Traced> {
     let run = async {
         let options = ConnectOptions::resolve(&flags, &Environment::default())?;
         let server = Server::connect(options, 4, Interrupt::new()).await?;
-        trace::trace(&server, migrations).await
+        trace::trace(&server, &[], migrations).await
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(run).unwrap_or_else(|e| panic!("{e}: {}", e.causes().join(": "))).0

@@ -189,7 +189,7 @@ const ROWS: &[Row] = &[
     row("DELETE FROM t", "t RX scan rows"),
     row("UPDATE t SET n = 1 WHERE id = 5", "t RX rows"),
     row("INSERT INTO t (id, nn, checked) VALUES (1, 1, 1)", "t RX"),
-    row("DO $$ BEGIN EXECUTE 'ALTER TABLE t ADD COLUMN a serial'; END $$", "t AX rewrite scan rows"),
+    row("DO $$ BEGIN EXECUTE 'ALTER TABLE t ADD COLUMN a serial'; END $$", "t AX rewrite scan"),
 ];
 
 #[test]

@@ -12,7 +12,8 @@ use crate::migrate::traced::{Changed, Traced};
 use crate::plan::{Plan, read_statement};
 use crate::postgres::plans::{Asked, sides};
 use crate::sql;
-use crate::sql::ident::qualified;
+use crate::sql::ident::{qualified, unquote};
+use crate::sql::token::tokenize;
 
 /// Adds the estimates to what was traced. The twin is kept for the queries.
 ///
@@ -39,11 +40,27 @@ pub async fn estimate(on: &mut Comparison<'_>, traced: &mut [Traced], capture: &
     for (at, side) in changing.into_iter().zip(planned) {
         if let Side::Planned(raw) = side
             && let Ok(plan) = read_statement(raw.get())
+            && !guessed(&plan, &traced[..=at])
         {
             traced[at].changed = changes(&plan);
         }
     }
     Ok(())
+}
+
+/// Which rows are changed depends on a column that the new migrations added: the planner has no statistics of it.
+fn guessed(plan: &Plan, traced: &[Traced]) -> bool {
+    let effects = traced.iter().flat_map(|traced| &traced.effects);
+    let added: Vec<&String> = effects.flat_map(|effect| &effect.added_columns).collect();
+    let details = plan.nodes.iter().map(|node| &node.detail);
+    let conditions =
+        details.flat_map(|d| [&d.filter, &d.index_cond, &d.join_filter, &d.hash_cond, &d.merge_cond]);
+    let named = |condition: &String| {
+        let (tokens, _) = tokenize(condition);
+        let name = |column: &String| tokens.iter().any(|t| unquote(&condition[t.start..t.end]) == *column);
+        added.iter().any(|column| name(column))
+    };
+    !added.is_empty() && conditions.flatten().any(named)
 }
 
 /// The tables that a plan writes to, with the rows that come to each.

@@ -20,11 +20,14 @@ fn wanted(name: &str) -> bool {
 pub fn folder(paths: &[PathBuf]) -> Result<Vec<File>> {
     let mut files = Vec::new();
     for path in paths {
+        let first = files.len();
         if path.is_dir() {
             walk(path, path, &mut files)?;
         } else {
             files.push(file(path, path.parent().unwrap_or(Path::new("")))?);
         }
+        let root = root(paths, path);
+        files[first..].iter_mut().for_each(|file: &mut File| file.root.clone_from(&root));
     }
     if files.is_empty() {
         let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
@@ -34,6 +37,13 @@ pub fn folder(paths: &[PathBuf]) -> Result<Vec<File>> {
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
+}
+
+/// Which of several folders files are in, so that files of one name are told apart.
+fn root(paths: &[PathBuf], path: &Path) -> String {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let several = paths.iter().filter(|path| path.is_dir()).count() > 1;
+    if several { slashed(folder) } else { String::new() }
 }
 
 fn walk(root: &Path, folder: &Path, files: &mut Vec<File>) -> Result<()> {
@@ -54,7 +64,7 @@ fn walk(root: &Path, folder: &Path, files: &mut Vec<File>) -> Result<()> {
 fn file(path: &Path, root: &Path) -> Result<File> {
     let (_, text) = super::super::input::text(path)?;
     let name = path.strip_prefix(root).unwrap_or(path);
-    Ok(File { path: slashed(path), name: slashed(name), text })
+    Ok(File { path: slashed(path), name: slashed(name), root: String::new(), text })
 }
 
 fn slashed(path: &Path) -> String {
@@ -73,15 +83,28 @@ pub fn base(base: &str, paths: &[PathBuf]) -> Result<Vec<File>> {
     if path.is_dir() {
         let mut files = Vec::new();
         walk(&path, &path, &mut files)?;
+        // A folder of several holds each of them under its own name.
+        let roots: Vec<String> =
+            paths.iter().map(|path| root(paths, path)).filter(|root| !root.is_empty()).collect();
+        for file in &mut files {
+            let of = roots
+                .iter()
+                .filter_map(|root| Some((root, file.name.strip_prefix(root)?.strip_prefix('/')?)));
+            if let Some((root, name)) = of.max_by_key(|(root, _)| root.len()) {
+                (file.root, file.name) = (root.clone(), name.to_owned());
+            }
+        }
         return Ok(files);
     }
     let mut files = Vec::new();
-    for root in paths {
-        let folder = if root.is_dir() { root.as_path() } else { root.parent().unwrap_or(Path::new("")) };
+    for path in paths {
+        let root = root(paths, path);
+        let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
         let list = git(folder, &["ls-tree", "-r", "-z", "--name-only", base, "--", "."], base)?;
         for name in list.split('\0').filter(|name| !name.is_empty() && wanted(name)) {
             let text = git(folder, &["show", &format!("{base}:./{name}")], base)?;
-            files.push(File { path: slashed(&folder.join(name)), name: name.to_owned(), text });
+            let path = slashed(&folder.join(name));
+            files.push(File { path, name: name.to_owned(), root: root.clone(), text });
         }
     }
     Ok(files)

@@ -19,7 +19,7 @@ use crate::gate::culprit::{Search, Step};
 use crate::gate::outcome::sides;
 use crate::gate::{self, Compared, Judgement, Names, Outcome, Side, Thresholds, Valued, judge};
 use crate::migrate::Migration;
-use crate::migrate::traced::Traced;
+use crate::migrate::traced::{Effect, Traced};
 use crate::pack::Pack;
 use crate::pack::place::{Layout, Places, does};
 use crate::postgres::plans::{Asked, sides as plan_sides};
@@ -296,7 +296,10 @@ impl Comparison<'_> {
                     {
                         let server = self.ground.connect(database).await?;
                         let session = server.session("prefix").await?;
-                        trace::apply_prefix(&session, &self.sides.new, prefix).await?;
+                        match trace::apply_prefix(&session, &self.sides.new, prefix).await {
+                            Err(error) if !trace::ends(&error) => return Ok(()),
+                            applied => applied?,
+                        }
                     }
                     // With the values that it fares worst with.
                     let valued = |query: usize| {
@@ -393,7 +396,9 @@ fn suspects(traced: &[Traced], steps: &[(usize, usize)], query: &gate::Query) ->
     let touched: BTreeSet<(usize, usize)> = traced
         .iter()
         .filter(|traced| {
-            traced.effects.iter().any(|effect| effect.table && tables.contains(&effect.relation))
+            // A view may stand for a table; what touched no relation, for a function, a type or a setting.
+            let ours = |effect: &Effect| effect.view || (effect.table && tables.contains(&effect.relation));
+            traced.effects.iter().any(ours) || traced.effects.is_empty()
         })
         .map(|traced| (traced.migration, traced.step))
         .collect();

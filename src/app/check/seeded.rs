@@ -9,14 +9,16 @@ use crate::app::observe;
 use crate::app::schema::Script;
 use crate::capture::{Capture, Mode};
 use crate::error::{Error, Kind, Result};
-use crate::gate::Compared;
 use crate::gate::budget::{Budget, Executed, Ran};
+use crate::gate::{Compared, Query};
 use crate::postgres::Server;
 use crate::sql;
 use std::collections::BTreeSet;
 
 /// The database with all migrations and the user's data.
 const SEEDED: &str = "pgproof_seeded";
+/// A copy of it for one query that writes.
+const WRITTEN: &str = "pgproof_written";
 /// One process and no compilation, so that every execution touches the same blocks.
 const SETTINGS: [(&str, &str); 2] = [("max_parallel_workers_per_gather", "0"), ("jit", "off")];
 
@@ -44,33 +46,55 @@ pub async fn execute(on: &Comparison<'_>, compared: &mut Compared) -> Result<()>
     let server = on.ground.connect(SEEDED).await?;
     fill(&server, on.seeds).await?;
     on.progress.step("executing the queries with a budget");
-    for (query, budget) in compared.queries.iter_mut().zip(&budgets).filter(|(_, budget)| wanted(budget)) {
-        let mut flags = vec!["--analyze", "auto", "--allow-writes"];
-        let parameters = sql::read(&query.text).parameters;
-        if !budget.parameters.is_empty() && parameters != budget.parameters.len() {
-            let why = format!(
-                "its budget gives {} values, and it has {parameters} parameters",
-                budget.parameters.len()
-            );
-            query.executed = Some(Executed::Not(why));
-            continue;
-        }
-        // As one word each: a value may begin with a dash.
-        let given: Vec<String> = budget.parameters.iter().map(|value| format!("--param={value}")).collect();
-        flags.extend(given.iter().map(String::as_str));
-        let args = explain_with(flags.into_iter())?;
-        let mut last = Err(String::new());
-        for _ in 0..2 {
-            let mut capture = Capture::new(None);
-            last = match observe::observe(&server, &source(query), &args, &mut capture).await {
-                Ok(()) => Ok(capture),
-                Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => return Err(error),
-                Err(error) => Err(error.causes().into_iter().next().unwrap_or_else(|| error.to_string())),
-            };
-        }
-        query.executed = Some(last.map_or_else(Executed::Not, ran));
+    let writes = |query: &Query| sql::read(&query.text).kind != sql::Kind::Query;
+    let all = compared.queries.iter_mut().zip(&budgets).filter(|(_, budget)| wanted(budget));
+    let (writing, reading): (Vec<_>, Vec<_>) = all.partition(|(query, _)| writes(query));
+    for (query, budget) in reading {
+        query.executed = Some(executed(&server, query, budget, None).await?);
+    }
+    drop(server);
+    // What a query writes is rolled back and stays in the files: each has a copy, so that none is another's trouble.
+    for (query, budget) in writing {
+        on.ground.copy(SEEDED, WRITTEN).await?;
+        on.ground.settle(WRITTEN, on.pack, &SETTINGS).await?;
+        let server = on.ground.connect(WRITTEN).await?;
+        query.executed = Some(executed(&server, query, budget, Some("VACUUM")).await?);
     }
     Ok(())
+}
+
+/// Executes a query twice, with a statement between the two.
+async fn executed(
+    server: &Server,
+    query: &Query,
+    budget: &Budget,
+    between: Option<&str>,
+) -> Result<Executed> {
+    let mut flags = vec!["--analyze", "auto", "--allow-writes"];
+    let parameters = sql::read(&query.text).parameters;
+    if !budget.parameters.is_empty() && parameters != budget.parameters.len() {
+        return Ok(Executed::Not(format!(
+            "its budget gives {} values, and it has {parameters} parameters",
+            budget.parameters.len()
+        )));
+    }
+    // As one word each: a value may begin with a dash.
+    let given: Vec<String> = budget.parameters.iter().map(|value| format!("--param={value}")).collect();
+    flags.extend(given.iter().map(String::as_str));
+    let args = explain_with(flags.into_iter())?;
+    let mut last = Err(String::new());
+    for again in [false, true] {
+        if let Some(between) = between.filter(|_| again) {
+            server.session("seed").await?.batch("clean up behind a query", between).await?;
+        }
+        let mut capture = Capture::new(None);
+        last = match observe::observe(server, &source(query), &args, &mut capture).await {
+            Ok(()) => Ok(capture),
+            Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => return Err(error),
+            Err(error) => Err(error.causes().into_iter().next().unwrap_or_else(|| error.to_string())),
+        };
+    }
+    Ok(last.map_or_else(Executed::Not, ran))
 }
 
 fn ran(capture: Capture) -> Executed {
