@@ -12,6 +12,7 @@ use crate::migrate::history::Line;
 use crate::migrate::keys::{keys, mark_unserved};
 use crate::migrate::traced::{Failure, Picture, Seen, Traced, effects, mark_remade, undo};
 use crate::migrate::{Control, Migration, Running};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const PICTURE: &str = include_str!("queries/trace_picture.sql");
@@ -132,8 +133,8 @@ struct Tracer<'a> {
     missing: Missed,
     /// Savepoints of the open transaction, with how many statements were traced before each.
     savepoints: Vec<(String, usize)>,
-    /// What the last statement was known by, if it was an INSERT: of a thousand alike, one is looked at.
-    inserted: Option<u64>,
+    /// What the last statements are known by, if they are INSERTs: of a thousand alike, one is looked at.
+    inserted: BTreeSet<u64>,
 }
 
 /// How a statement went.
@@ -168,7 +169,7 @@ pub async fn trace(
         open: false,
         missing: Missed::after(base),
         savepoints: Vec::new(),
-        inserted: None,
+        inserted: BTreeSet::new(),
     };
     for (at, migration) in migrations.iter().enumerate() {
         if !tracer.migration(at, migration).await? {
@@ -185,6 +186,7 @@ impl Tracer<'_> {
     /// Whether the next migration may run.
     async fn migration(&mut self, at: usize, migration: &Migration) -> Result<bool> {
         let together = migration.running == Running::Together;
+        self.inserted.clear();
         if together {
             self.begin().await?;
         }
@@ -193,6 +195,7 @@ impl Tracer<'_> {
             if !self.open {
                 (from, told) = (step, self.traced.len());
                 if migration.implied() && migration.steps[step].control() == Control::None {
+                    self.inserted.clear();
                     self.begin().await?;
                 }
             }
@@ -200,6 +203,7 @@ impl Tracer<'_> {
                 Went::On => step += 1,
                 Went::Again => {
                     self.open = false;
+                    self.inserted.clear();
                     self.traced.truncate(told);
                     step = from;
                     if together && from == 0 {
@@ -261,6 +265,7 @@ impl Tracer<'_> {
         let text = &migration.steps[step].text;
         match migration.steps[step].control() {
             Control::Begin if !self.open => {
+                self.inserted.clear();
                 self.begin().await?;
                 return Ok(Went::On);
             }
@@ -281,11 +286,11 @@ impl Tracer<'_> {
             return Ok(Went::On);
         }
         let ours = !self.open;
-        let insert = inserting(text);
-        if insert.is_some() && insert == self.inserted {
-            return self.unseen(at, migration, step).await;
+        match inserting(text) {
+            Some(insert) if !self.inserted.insert(insert) => return self.unseen(at, migration, step).await,
+            Some(_) => {}
+            None => self.inserted.clear(),
         }
-        self.inserted = insert;
         if ours {
             if crate::migrate::outside(text) {
                 return self.outside(at, migration, step).await;
