@@ -237,9 +237,12 @@ fn role_mark() -> String {
     literal(&format!("pgproof {}", std::process::id()))
 }
 
-/// Says of a role that this process made it.
+/// Says of a role that this process made it, where whoever runs the migration may.
 pub(super) fn mark_role(quoted: &str) -> String {
-    format!("COMMENT ON ROLE {quoted} IS {}", role_mark())
+    format!(
+        "DO $pgproof$ BEGIN COMMENT ON ROLE {quoted} IS {}; EXCEPTION WHEN OTHERS THEN NULL; END $pgproof$",
+        role_mark()
+    )
 }
 
 /// The statements that drop the roles that this process made.
