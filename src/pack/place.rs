@@ -299,13 +299,7 @@ fn statistics(oid: u32, number: i16, column: &Column, retyped: Option<(&str, &st
         slots.iter_mut().filter(|s| s.kind == kind::HISTOGRAM).for_each(|slot| with_ends(slot, low, high));
     }
     if let Some((was, is)) = retyped.filter(|(was, is)| was != is) {
-        for slot in &mut slots {
-            if slot.element.as_deref() == Some(was) {
-                slot.element = Some(is.to_owned());
-            }
-            slot.operator =
-                slot.operator.as_ref().map(|o| o.replace(&format!("({was},{was})"), &format!("({is},{is})")));
-        }
+        slots.retain_mut(|slot| becomes(slot, was, is));
     }
     Statistics {
         oid,
@@ -316,6 +310,28 @@ fn statistics(oid: u32, number: i16, column: &Column, retyped: Option<(&str, &st
         distinct: column.distinct,
         slots,
     }
+}
+
+/// Makes a slot of one type one of another, where its values and their order stay what they are: whether they do. Values of
+/// another type under a column would end the server's process.
+fn becomes(slot: &mut Slot, was: &str, is: &str) -> bool {
+    let text = |kind: &str| matches!(kind, "text" | "character varying");
+    let pair = |kind: &str| format!("({kind},{kind})");
+    let own = slot.element.as_deref().is_none_or(|element| element == was);
+    if text(was) && text(is) {
+        // Both are compared as text.
+        if own && slot.element.is_some() {
+            slot.element = Some(is.to_owned());
+        }
+        return own;
+    }
+    let compared = slot.operator.as_ref().is_none_or(|operator| operator.ends_with(&pair(was)));
+    if text(was) || text(is) || !own || !compared {
+        return false;
+    }
+    slot.element = slot.element.as_ref().map(|_| is.to_owned());
+    slot.operator = slot.operator.as_ref().map(|operator| operator.replace(&pair(was), &pair(is)));
+    true
 }
 
 /// The histogram's outer bounds are what the planner would find at the ends of the index.

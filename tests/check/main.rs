@@ -477,3 +477,27 @@ fn a_view_a_function_and_a_role_have_their_culprits() {
     let left = project.db.query_text(&format!("SELECT 1::text FROM pg_roles WHERE rolname = '{role}'"));
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn a_column_of_another_type_keeps_no_values_of_the_old_one() {
+    let db = support::database(support::majors()[0]);
+    let ddl =
+        "CREATE TYPE st AS ENUM ('a', 'b');\nCREATE TABLE t (id int, s st NOT NULL, v varchar(9), n int);\n";
+    let data = "INSERT INTO t SELECT i, CASE WHEN i % 9 > 0 THEN 'a' ELSE 'b' END::st, i % 50, i % 50 \
+                FROM generate_series(1, 20000) i";
+    let pieces = pgproof::sql::split(ddl).expect("SQL");
+    db.execute_each(&pieces.iter().map(|p| p.text.to_owned()).collect::<Vec<_>>());
+    db.execute_each(&[data.to_owned(), "VACUUM ANALYZE t".to_owned()]);
+    let project = Project { db, folder: tempfile::tempdir().expect("a folder") };
+    project.write("schema.sql", ddl);
+    project.write(
+        "queries.sql",
+        "SELECT id FROM t WHERE s = 'a';\nSELECT id FROM t WHERE v = '7';\nSELECT id FROM t WHERE n = '7';\n",
+    );
+    let packed = project.run(&["pack", "--quiet", "-o", "pack.json", "-d", &project.db.url]);
+    assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+    for retype in ["s TYPE text", "v TYPE int USING v::int", "v TYPE text", "n TYPE text", "n TYPE bigint"] {
+        let report = project.report(&format!("ALTER TABLE t ALTER COLUMN {retype};\n"));
+        assert!(outcomes(&report).len() == 3, "{retype}: {report}");
+    }
+}
