@@ -328,7 +328,7 @@ pub fn effects(
             demands: now.map_or(Vec::new(), |now| demands(old, then, was, now, &built, &bound)),
         };
         if let Some(now) = now {
-            columns(&mut effect, was, now);
+            columns(&mut effect, then, was, now);
         }
         let changed = effect.dropped
             || effect.renamed_to.is_some()
@@ -368,15 +368,17 @@ pub fn mark_remade(traced: &mut [Traced], end: &Picture) {
     }
 }
 
-fn columns(effect: &mut Effect, was: &Seen, now: &Seen) {
+/// What became of columns. One that the new migrations added is nobody's to miss.
+fn columns(effect: &mut Effect, old: &Seen, was: &Seen, now: &Seen) {
     let new = now.columns.iter().filter(|(number, _)| !was.columns.contains_key(number));
     effect.added_columns = new.map(|(_, column)| column.name.clone()).collect();
     for (number, was) in &was.columns {
+        let known = old.columns.contains_key(number);
         let Some(now) = now.columns.get(number) else {
-            effect.dropped_columns.push(was.name.clone());
+            effect.dropped_columns.extend(known.then(|| was.name.clone()));
             continue;
         };
-        if was.name != now.name {
+        if known && was.name != now.name {
             effect.renamed_columns.push((was.name.clone(), now.name.clone()));
         }
         if was.kind != now.kind {
