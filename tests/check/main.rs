@@ -4,6 +4,7 @@
 
 mod corpus;
 mod gate;
+mod projects;
 #[path = "../twin/schemas.rs"]
 #[allow(dead_code)]
 mod schemas;
@@ -407,97 +408,4 @@ fn git_tells_what_is_new() {
     let finding =
         list(&report, "findings").iter().find(|f| f["rule"] == "index-not-concurrent").expect("told");
     assert_eq!(finding["location"]["path"], "db/migrations/20240202000000_b.sql");
-}
-
-#[test]
-fn folders_of_one_project_are_told_apart() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let at = |path: &str, text: &str| {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        std::fs::write(path, text).expect("written");
-    };
-    at("base/users/0001_init.sql", "CREATE TABLE u (id int);");
-    at("base/users/0002_more.sql", "ALTER TABLE u ADD COLUMN a int;");
-    at("base/shop/0001_init.sql", "CREATE TABLE s (id int);");
-    for path in ["users/0001_init.sql", "users/0002_more.sql", "shop/0001_init.sql"] {
-        let text = std::fs::read_to_string(folder.path().join("base").join(path)).expect("read");
-        at(path, &text);
-    }
-    at("shop/0002_more.sql", "SET lock_timeout = '2s';\nDROP TABLE u;\n");
-    let run = |args: &[&str]| -> Value {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
-        command.arg("check").args(args).args(["--base", "base", "--format", "json", "--quiet"]);
-        let output =
-            command.args(["--fail-on", "never"]).current_dir(folder.path()).output().expect("run pgproof");
-        serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
-    };
-    let report = run(&["users", "shop"]);
-    let [only] = list(&report, "findings") else { panic!("{}", report["findings"]) };
-    assert_eq!(
-        (only["rule"].as_str(), only["location"]["path"].as_str()),
-        (Some("drop-breaks-clients"), Some("shop/0002_more.sql"))
-    );
-    // A file by itself says nothing of the rest of its folder.
-    let report = run(&["shop/0002_more.sql"]);
-    assert!(list(&report, "findings").iter().all(|f| f["rule"] != "migration-history-rewritten"), "{report}");
-}
-
-#[test]
-fn a_view_a_function_and_a_role_have_their_culprits() {
-    let project = Project::of(support::majors()[0], &SCHEMAS[0]);
-    project.write(
-        "queries.sql",
-        "SELECT * FROM seen WHERE id = 1;\nSELECT twice(1), id FROM orders WHERE id = 1;\n",
-    );
-    project.write("migrations/0000_before.sql", "SELECT 1;");
-    let schema = format!(
-        "{};\nCREATE VIEW seen AS SELECT id, user_id FROM orders;\n\
-         CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 2';\n",
-        SCHEMAS[0].ddl
-    );
-    project.write("schema.sql", &schema);
-    let role = format!("checker_{}", std::process::id());
-    let report = project.report(&format!(
-        "CREATE ROLE {role};\nSET lock_timeout = '2s';\nALTER TABLE orders ADD COLUMN x int;\nDROP VIEW seen;\n\
-         ALTER TABLE orders ADD COLUMN y int;\nDROP FUNCTION twice(int);\nALTER TABLE orders ADD COLUMN z int;\n\
-         GRANT SELECT ON orders TO {role};\n"
-    ));
-    let lines: BTreeMap<String, u64> = list(&report, "statements")
-        .iter()
-        .filter(|s| s["outcome"] == "broken")
-        .map(|s| {
-            (s["text"].as_str().unwrap_or_default().to_owned(), s["culprit"]["line"].as_u64().unwrap_or(0))
-        })
-        .collect();
-    let lines: Vec<u64> = lines.into_values().collect();
-    assert_eq!(lines, [4, 6], "{report}");
-    // The role was of this check, and is gone with it.
-    let left = project.db.query_text(&format!("SELECT 1::text FROM pg_roles WHERE rolname = '{role}'"));
-    assert!(left.is_empty(), "{left:?}");
-}
-
-#[test]
-fn a_column_of_another_type_keeps_no_values_of_the_old_one() {
-    let db = support::database(support::majors()[0]);
-    let ddl =
-        "CREATE TYPE st AS ENUM ('a', 'b');\nCREATE TABLE t (id int, s st NOT NULL, v varchar(9), n int);\n";
-    let data = "INSERT INTO t SELECT i, CASE WHEN i % 9 > 0 THEN 'a' ELSE 'b' END::st, i % 50, i % 50 \
-                FROM generate_series(1, 20000) i";
-    let pieces = pgproof::sql::split(ddl).expect("SQL");
-    db.execute_each(&pieces.iter().map(|p| p.text.to_owned()).collect::<Vec<_>>());
-    db.execute_each(&[data.to_owned(), "VACUUM ANALYZE t".to_owned()]);
-    let project = Project { db, folder: tempfile::tempdir().expect("a folder") };
-    project.write("schema.sql", ddl);
-    project.write(
-        "queries.sql",
-        "SELECT id FROM t WHERE s = 'a';\nSELECT id FROM t WHERE v = '7';\nSELECT id FROM t WHERE n = '7';\n",
-    );
-    let packed = project.run(&["pack", "--quiet", "-o", "pack.json", "-d", &project.db.url]);
-    assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
-    for retype in ["s TYPE text", "v TYPE int USING v::int", "v TYPE text", "n TYPE text", "n TYPE bigint"] {
-        let report = project.report(&format!("ALTER TABLE t ALTER COLUMN {retype};\n"));
-        assert!(outcomes(&report).len() == 3, "{retype}: {report}");
-    }
 }
