@@ -155,7 +155,11 @@ pub async fn set(admin: &Session, database: &str, settings: &[(&str, &str)]) -> 
 /// As the server says.
 pub async fn layout(session: &Session) -> Result<Layout> {
     let doing = "look at the schema";
-    parse(doing, &session.query_json(doing, LAYOUT, &[]).await?)
+    // Names in full, as a pack has them: a path that hides the schema of a type or a function makes another definition.
+    let sql = format!("BEGIN; SET LOCAL search_path = ''; {LAYOUT}; ROLLBACK");
+    let rows = session.rows(doing, &sql).await?;
+    let cell = rows.into_iter().find_map(|row| row.into_iter().next()).flatten();
+    parse(doing, &cell.unwrap_or_default())
 }
 
 /// Writes sizes and statistics into the catalog. Returns what could not be written, a sentence each.

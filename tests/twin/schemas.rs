@@ -87,7 +87,9 @@ INSERT INTO readings SELECT 1 + (g * 7919) % 800, '2024-01-01'::timestamptz + g 
     Schema {
         name: "documents",
         ddl: "
+CREATE EXTENSION pg_trgm;
 CREATE TYPE state AS ENUM ('draft', 'review', 'published', 'archived');
+CREATE FUNCTION number_of(title text) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT substr(title, 10)::int $$;
 CREATE TABLE documents (id uuid PRIMARY KEY, title text NOT NULL, state state NOT NULL, tags text[] NOT NULL, body tsvector, meta jsonb,
   region text, city text, updated_at timestamp NOT NULL);
 CREATE INDEX documents_tags ON documents USING gin (tags);
@@ -96,6 +98,10 @@ CREATE INDEX documents_meta ON documents USING gin (meta jsonb_path_ops);
 CREATE INDEX documents_state ON documents (state, updated_at);
 CREATE INDEX documents_year ON documents ((extract(year FROM updated_at)));
 CREATE INDEX documents_title ON documents (title text_pattern_ops);
+CREATE INDEX documents_drafts ON documents (updated_at) WHERE state = 'draft';
+CREATE INDEX documents_trigrams ON documents USING gin (title gin_trgm_ops);
+CREATE INDEX documents_number ON documents (number_of(title));
+CREATE INDEX documents_published ON documents ((state = 'archived'), updated_at);
 CREATE INDEX documents_title_hash ON documents USING hash (title);
 CREATE STATISTICS documents_place (ndistinct, dependencies, mcv) ON region, city FROM documents;
 CREATE TABLE comments (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, document uuid NOT NULL REFERENCES documents, author int NOT NULL, text text);
@@ -117,6 +123,10 @@ INSERT INTO comments (document, author, text) SELECT md5((1 + (g * 7) % 60000)::
             "SELECT count(*) FROM documents WHERE extract(year FROM updated_at) = 2016",
             "SELECT * FROM documents WHERE title LIKE 'Document 4242%'",
             "SELECT * FROM documents WHERE title = 'Document 77'",
+            "SELECT * FROM documents WHERE state = 'draft' AND updated_at > '2020-11-01' ORDER BY updated_at",
+            "SELECT id FROM documents WHERE title LIKE '%4242%'",
+            "SELECT id FROM documents WHERE number_of(title) < 300",
+            "SELECT count(*) FROM documents WHERE (state = 'archived') AND updated_at > '2020-06-01'",
             "SELECT count(*) FROM documents WHERE region = 'region3' AND city = 'city3'",
             "SELECT region, city, count(*) FROM documents GROUP BY region, city",
             "SELECT d.title, c.text FROM documents d JOIN comments c ON c.document = d.id WHERE d.state = 'draft' AND c.author = 7",
