@@ -4,9 +4,11 @@
 
 mod accepting;
 mod changes;
+mod earlier;
 mod files;
 mod history;
 mod holding;
+mod looking;
 mod queries;
 mod seeded;
 mod sizes;
@@ -29,6 +31,7 @@ use crate::pack::place::Places;
 use crate::postgres::missing::Missing;
 use crate::postgres::{Interrupt, trace, twin as database};
 use crate::rules::Config;
+use std::path::Path;
 use std::time::Instant;
 
 /// The migrations of both sides, read.
@@ -42,6 +45,8 @@ struct Sides {
     problems: Vec<Problem>,
     /// What head made of those of the base.
     rewritten: Option<Rewritten>,
+    /// The base, where it is a revision of git.
+    revision: Option<String>,
 }
 
 /// Runs the command.
@@ -61,7 +66,10 @@ pub async fn run(args: &Args, common: &Common) -> Result<u8> {
     let scripts = schema::scripts(&args.schema)?;
     let seeds = schema::scripts(&args.seed)?;
     let mut gaps = Vec::new();
-    let queries = queries::corpus(&args.queries, pack.as_ref(), &mut gaps)?;
+    let mut queries = queries::corpus(&args.queries, pack.as_ref(), &mut gaps)?;
+    if let Some(revision) = &sides.revision {
+        queries.extend(earlier::queries(revision, &args.queries, &queries, &mut gaps));
+    }
     let interrupt = Interrupt::on_signals()?;
     let progress = Progress::new(common.quiet);
     progress.step("starting a throwaway server");
@@ -122,7 +130,8 @@ fn sides(args: &Args) -> Result<Sides> {
     let Parted { new, rewritten } = part(&applied, &all, framework);
     // Who names files does not show the rest of their folder: what is not here may well be there.
     let rewritten = rewritten.filter(|_| args.migrations.iter().all(|path| path.is_dir()));
-    Ok(Sides { framework, base: applied, all, new, problems, rewritten })
+    let revision = args.base.clone().filter(|base| !Path::new(base).is_dir());
+    Ok(Sides { framework, base: applied, all, new, problems, rewritten, revision })
 }
 
 /// Something that this server lacks, which the report has to tell.

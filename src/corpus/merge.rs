@@ -74,6 +74,15 @@ pub fn merged(queries: Vec<Query>) -> Vec<Query> {
     merged.all()
 }
 
+/// Those of `others` that are none of `known`, each once.
+pub fn lacking(known: &[Query], others: Vec<Query>) -> Vec<Query> {
+    let mut merged = Merged::default();
+    known.iter().cloned().for_each(|query| merged.add(query));
+    let first = merged.queries.len();
+    others.into_iter().for_each(|query| merged.add(query));
+    merged.queries.split_off(first)
+}
+
 /// Strings and numbers in order, and words that are values. A parameter is any of them.
 fn constants(text: &str) -> Vec<String> {
     let (tokens, _) = tokenize(text);

@@ -6,7 +6,7 @@ mod log;
 mod merge;
 mod sqlx;
 
-pub use merge::merged;
+pub use merge::{lacking, merged};
 
 use crate::error::{Error, Kind, Result};
 use crate::finding::Location;
@@ -21,6 +21,8 @@ pub enum Origin {
     Written,
     /// A server, in its log or in pg_stat_statements: the values are those of one call, or none.
     Seen,
+    /// The project as it was: no file has it any more.
+    Earlier,
 }
 
 /// One query, wherever it is written.

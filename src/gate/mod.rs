@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod culprit;
 pub mod fingerprint;
+pub mod inserts;
 pub mod outcome;
 
 pub use budget::{Budget, Executed};
@@ -37,6 +38,9 @@ pub struct Query {
     /// A server saw it, and the project does not have it: it may be one of another database.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub seen: bool,
+    /// The project has it no more: the revision that does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<String>,
     /// The generic plans, for any values.
     pub base: Side,
     pub head: Side,
@@ -119,4 +123,7 @@ pub struct Names {
     pub roots: BTreeMap<String, String>,
     /// By `schema.table`: blocks that its file has.
     pub blocks: BTreeMap<String, f64>,
+    /// What INSERTs have to fill; needed while plans are made.
+    #[serde(skip)]
+    pub strict: inserts::Strict,
 }

@@ -32,6 +32,8 @@ pub struct Laid {
     pub definition: Option<String>,
     /// By number: name and type.
     pub columns: BTreeMap<i16, (String, String)>,
+    /// Numbers of the columns that take no NULL, where no trigger can fill them.
+    pub strict: Vec<i16>,
 }
 
 /// An extended statistics object of a [`Layout`].

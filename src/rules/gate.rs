@@ -120,6 +120,12 @@ pub(super) fn name(ctx: &GateContext, query: usize) -> String {
 
 fn plain(asked: &Query) -> String {
     match (&asked.name, asked.places.first()) {
+        (name, Some(place)) if asked.earlier.is_some() => {
+            let revision = asked.earlier.as_deref().unwrap_or_default();
+            let what =
+                name.as_deref().map_or_else(|| "the query".to_owned(), |name| format!("{name}, the query"));
+            format!("{what} that {}:{} has in {revision}", place.path, place.line)
+        }
         (Some(name), Some(place)) => format!("{name} ({}:{})", place.path, place.line),
         (Some(name), None) => name.clone(),
         (None, Some(place)) => format!("the query of {}:{}", place.path, place.line),

@@ -99,3 +99,78 @@ fn a_column_of_another_type_keeps_no_values_of_the_old_one() {
         assert!(outcomes(&report).len() == 3, "{retype}: {report}");
     }
 }
+
+/// A program that runs while the new one is deployed asks what the old files say.
+#[test]
+fn a_query_that_is_being_replaced_is_tried_as_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    };
+    let git = |args: &[&str]| {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
+        let output = Command::new("git").args(identity).args(args).current_dir(folder.path()).output();
+        assert!(output.expect("git runs").status.success(), "git {args:?}");
+    };
+    at("db/migrations/1_a.sql", "CREATE TABLE t (id int, a int, b int);\n");
+    at(
+        "db/queries/t.sql",
+        "-- name: put :exec\nINSERT INTO t (id) VALUES ($1);\n\n-- name: get :one\nSELECT a FROM t WHERE id = $1;\n",
+    );
+    at("db/queries/gone.sql", "-- name: all :many\nSELECT b FROM t;\n");
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "base"]);
+    at(
+        "db/migrations/2_b.sql",
+        "SET lock_timeout = '1s';\nALTER TABLE t DROP COLUMN b;\nALTER TABLE t ADD COLUMN kind int NOT NULL DEFAULT 1;\n\
+         ALTER TABLE t ALTER COLUMN kind DROP DEFAULT;\n",
+    );
+    // One is only moved, one is written anew, and one is gone.
+    at(
+        "db/queries/t.sql",
+        "-- name: get :one\nSELECT a FROM t WHERE id = $1;\n\n-- name: put :exec\nINSERT INTO t (id, kind) VALUES ($1, $2);\n",
+    );
+    std::fs::remove_file(folder.path().join("db/queries/gone.sql")).expect("removed");
+    let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
+        .args([
+            "check",
+            "db/migrations",
+            "--base",
+            "HEAD",
+            "--queries",
+            "db/queries",
+            "--format",
+            "json",
+            "--quiet",
+        ])
+        .current_dir(folder.path())
+        .output()
+        .expect("run pgproof");
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+    let told: Vec<(&str, &str, u64)> = list(&report, "findings")
+        .iter()
+        .filter(|f| f["rule"] == "statement-breaks-query")
+        .map(|f| {
+            let text = |key: &str| f[key].as_str().unwrap_or_default();
+            (text("severity"), text("what"), f["location"]["line"].as_u64().unwrap_or(0))
+        })
+        .collect();
+    let says = |what: &str| {
+        told.iter().find(|(_, said, _)| said.contains(what)).map(|(severity, _, line)| (*severity, *line))
+    };
+    assert_eq!(
+        says("put, the query that db/queries/t.sql:2 has in HEAD fails"),
+        Some(("warning", 4)),
+        "{told:?}"
+    );
+    assert_eq!(
+        says("all, the query that db/queries/gone.sql:2 has in HEAD can no"),
+        Some(("warning", 2)),
+        "{told:?}"
+    );
+    assert_eq!((told.len(), list(&report, "statements").len()), (2, 4), "{told:?}");
+}

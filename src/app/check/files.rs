@@ -110,8 +110,40 @@ pub fn base(base: &str, paths: &[PathBuf]) -> Result<Vec<File>> {
     Ok(files)
 }
 
+/// The files below a path that are not now what they were in a revision, or are gone: their paths and what was in them.
+///
+/// # Errors
+/// As [`base`].
+pub fn changed(revision: &str, path: &Path) -> Result<Vec<(String, String)>> {
+    let (folder, only) = match path.is_dir() {
+        true => (path, "."),
+        false => {
+            (path.parent().unwrap_or(Path::new("")), path.file_name().and_then(|n| n.to_str()).unwrap_or("."))
+        }
+    };
+    let diff = [
+        "diff",
+        "--name-only",
+        "--no-renames",
+        "--diff-filter=DMT",
+        "--relative",
+        "-z",
+        revision,
+        "--",
+        only,
+    ];
+    let list = git(folder, &diff, revision)?;
+    let names = list.split('\0').filter(|name| !name.is_empty());
+    names
+        .map(|name| {
+            let text = git(folder, &["show", &format!("{revision}:./{name}")], revision)?;
+            Ok((slashed(&folder.join(name)), text))
+        })
+        .collect()
+}
+
 fn git(folder: &Path, args: &[&str], revision: &str) -> Result<String> {
-    let doing = || format!("read the migrations of {revision}");
+    let doing = || format!("read the files of {revision}");
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let output = Command::new("git").arg("-C").arg(folder).args(args).output().map_err(|e| {
         Error::new(Kind::Environment, doing()).because(e).help("install git, or name a folder with --base")

@@ -3,19 +3,18 @@
 //! Refuses to execute one: twins hold no rows.
 
 use super::{HEAD, Sides, seeded, valued};
-use crate::analyse::{analyse, budget_of};
-use crate::app::input::Source;
+use crate::analyse::budget_of;
+use crate::app::input;
 use crate::app::progress::Progress;
 use crate::app::schema::Script;
 use crate::app::twin::{Ground, SCHEMA, TWIN};
-use crate::app::{input, observe, prove};
-use crate::capture::{Capture, Comment, Gap, Origin, OriginKind};
-use crate::cli::{Cli, Command, Explain};
+use crate::capture::{Capture, Gap};
 use crate::corpus::{self, Query};
 use crate::error::{Error, Kind, Result};
 use crate::finding::Location;
 use crate::gate::budget::{self, Budget};
 use crate::gate::culprit::{Search, Step};
+use crate::gate::inserts;
 use crate::gate::outcome::sides;
 use crate::gate::{self, Compared, Judgement, Names, Outcome, Side, Thresholds, Valued, judge};
 use crate::migrate::Migration;
@@ -28,13 +27,12 @@ use crate::rules::{self, Config};
 use crate::sql;
 use crate::sql::ident::qualified;
 use crate::suppress;
-use clap::Parser;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Files that hold queries, or may.
-fn wanted(path: &Path) -> bool {
+pub fn wanted(path: &Path) -> bool {
     may_be_log(path) || path.extension().is_some_and(|e| e == "sql" || e == "json")
 }
 
@@ -138,6 +136,8 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
             Asked { types: query.declared(parameters), ..Asked::generic(text, parameters) }
         })
         .collect();
+    // Those of before come last.
+    let kept = queries.iter().filter(|query| query.origin != corpus::Origin::Earlier).count();
     on.progress.step("making the twins");
     let began = Instant::now();
     let (base_server, base_names) = on.twin(SCHEMA, &format!("{TWIN}_base"), capture).await?;
@@ -152,21 +152,32 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
     let base_session = base_server.session("plan").await?;
     let base = plan_sides(&base_session, &asked, major).await?;
     let valued = match on.pack {
-        Some(_) => valued::values(&base_session, &asked, &base).await?,
+        Some(_) => valued::values(&base_session, &asked[..kept], &base).await?,
         None => Vec::new(),
     };
     let with: Vec<Asked> = valued.iter().map(|v| asked[v.query].with(&v.parameters)).collect();
     let base_with = plan_sides(&base_session, &with, major).await?;
     drop(base_session);
     drop(base_server);
-    let (head, head_with) = {
+    let (mut head, head_with) = {
         let session = server.session("plan").await?;
         let all: Vec<Asked> = asked.iter().chain(&with).cloned().collect();
         let mut all = plan_sides(&session, &all, major).await?;
         let with = all.split_off(asked.len());
         (all, with)
     };
+    inserts::refuse(base.iter().zip(&mut head), (&base_names.strict, &head_names.strict));
     on.times.push(("planning the queries on both sides", began.elapsed()));
+    // Of what is on its way out nothing counts but that it breaks.
+    let breaks =
+        |(base, head): (&Side, &Side)| matches!((base, head), (Side::Planned(_), Side::Failed { .. }));
+    let stays: Vec<bool> = queries
+        .iter()
+        .zip(base.iter().zip(&head))
+        .map(|(query, sides)| query.origin != corpus::Origin::Earlier || breaks(sides))
+        .collect();
+    let asked = only(asked, &stays);
+    let (queries, base, head) = (only(queries, &stays), only(base, &stays), only(head, &stays));
     let mut compared = Compared {
         queries: queries
             .into_iter()
@@ -176,6 +187,7 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
                 text: query.text,
                 places: query.places,
                 seen: query.origin == corpus::Origin::Seen,
+                earlier: on.sides.revision.clone().filter(|_| query.origin == corpus::Origin::Earlier),
                 base,
                 head,
                 valued: Vec::new(),
@@ -230,6 +242,11 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
     seeded::execute(on, &mut compared).await?;
     capture.compared = Some(compared);
     Ok(())
+}
+
+/// The elements whose place is to stay.
+fn only<T>(all: Vec<T>, stays: &[bool]) -> Vec<T> {
+    all.into_iter().zip(stays).filter(|(_, stays)| **stays).map(|(one, _)| one).collect()
 }
 
 /// What is known of the queries, in their order, before culprits are looked for.
@@ -314,9 +331,11 @@ impl Comparison<'_> {
                     let some: Vec<Asked> = queries.iter().map(one).collect();
                     let (server, names) =
                         self.twin(database, &format!("{TWIN}_prefix"), &mut scratch).await?;
-                    let planned =
+                    let mut planned =
                         plan_sides(&server.session("plan").await?, &some, self.ground.major()).await?;
                     drop(server);
+                    let before = queries.iter().map(|&query| &compared.queries[query].base);
+                    inserts::refuse(before.zip(&mut planned), (&compared.base.strict, &names.strict));
                     let answers: BTreeMap<usize, bool> = queries
                         .iter()
                         .zip(&planned)
@@ -340,43 +359,6 @@ impl Comparison<'_> {
                 steps.get(step).map(|&(at, step)| place(&self.sides.new[at], step));
         }
         Ok(())
-    }
-
-    /// What ails queries on head, and what would help them there.
-    async fn look(
-        &self,
-        server: &Server,
-        (compared, asked): (&mut Compared, &[Asked]),
-        queries: &[usize],
-        capture: &mut Capture,
-    ) -> Result<()> {
-        let args = explain_args()?;
-        for &query in queries {
-            let one = &mut compared.queries[query];
-            let at = capture.statements.len();
-            let plain = source(one);
-            // With the types that its file declares, where the server cannot tell them.
-            let typed =
-                asked[query].types.as_ref().map(|types| reworded(one, &corpus::cast(&one.text, types)));
-            for source in std::iter::once(plain).chain(typed) {
-                match observe::observe(server, &source, &args, capture).await {
-                    Ok(()) if capture.statements.len() > at => one.observed = Some(at),
-                    Ok(()) => {}
-                    Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => {
-                        return Err(error);
-                    }
-                    // It was planned before: what fails here is told with the query itself.
-                    Err(_) => continue,
-                }
-                break;
-            }
-        }
-        if capture.statements.is_empty() {
-            return Ok(());
-        }
-        self.progress.step("looking for what would help");
-        let report = analyse(capture, self.config)?;
-        prove::prove(server, &report, capture, &args, self.interrupt, self.progress).await
     }
 }
 
@@ -410,47 +392,6 @@ fn suspects(traced: &[Traced], steps: &[(usize, usize)], query: &gate::Query) ->
     }
 }
 
-/// As `explain --pack` would be asked.
-fn explain_args() -> Result<Explain> {
-    explain_with(["--analyze", "never", "--pack", "-", "--schema", "-"].into_iter())
-}
-
-/// As `explain` would be asked with these flags.
-pub fn explain_with<'a>(flags: impl Iterator<Item = &'a str>) -> Result<Explain> {
-    let words = ["pgproof", "explain"].into_iter().chain(flags);
-    match Cli::try_parse_from(words).map(|cli| cli.command) {
-        Ok(Command::Explain(args)) => Ok(args),
-        _ => {
-            Err(Error::new(Kind::Usage, "look into the queries").because("the flags of explain have changed"))
-        }
-    }
-}
-
-pub fn source(query: &gate::Query) -> Source {
-    reworded(query, &query.text)
-}
-
-/// The same in other words.
-fn reworded(query: &gate::Query, text: &str) -> Source {
-    let text = sql::explainable(text);
-    let place = query.places.first();
-    let kind = if place.is_some() { OriginKind::Corpus } else { OriginKind::PgStatStatements };
-    Source {
-        statement: sql::read(&text),
-        origin: Origin { kind, path: place.map(|p| p.path.clone()), line: place.map(|p| p.line) },
-        name: query.name.clone().unwrap_or_else(|| "query".to_owned()),
-        whole: text.as_str().into(),
-        offset: 0,
-        // Those in the text are read with it.
-        comments: query
-            .comments
-            .iter()
-            .filter(|(comment, _)| !text.contains(comment.as_str()))
-            .map(|(text, line)| Comment { text: text.clone(), line: Some(*line) })
-            .collect(),
-    }
-}
-
 fn place(migration: &Migration, step: usize) -> Location {
     let step = &migration.steps[step];
     Location { path: migration.path.clone(), line: step.line, end_line: step.end_line }
@@ -470,7 +411,13 @@ fn names(layout: &Layout) -> Names {
             names.roots.insert(name.clone(), root.clone());
         }
         if let Some(blocks) = relation.blocks {
-            names.blocks.insert(name, blocks);
+            names.blocks.insert(name.clone(), blocks);
+        }
+        if let Some(last) = relation.strict.iter().max() {
+            let column = |number: i16| relation.columns.get(&number).map(|(name, _)| name.clone());
+            let strict =
+                (1..=*last).map(|number| column(number).filter(|_| relation.strict.contains(&number)));
+            names.strict.insert(name, strict.collect());
         }
     }
     names

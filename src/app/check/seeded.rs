@@ -3,7 +3,8 @@
 //! Refuses to execute where nothing was seeded, and to keep what an execution writes.
 
 use super::HEAD;
-use super::queries::{Comparison, explain_with, source};
+use super::looking::{explain_with, source};
+use super::queries::Comparison;
 use crate::analyse::budget_of;
 use crate::app::observe;
 use crate::app::schema::Script;

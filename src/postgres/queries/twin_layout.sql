@@ -15,7 +15,14 @@ SELECT pg_catalog.json_build_object(
       'definition', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.pg_get_indexdef(i.indexrelid) END,
       'columns', (SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_array(a.attname,
           pg_catalog.format_type(a.atttypid, a.atttypmod))), '{}')
-        FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+        FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+      'strict', (SELECT COALESCE(pg_catalog.json_agg(a.attnum), '[]') FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND a.attgenerated = ''
+          AND c.relkind IN ('r', 'p')
+          -- A trigger before each row of an INSERT may fill what it lacks.
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t
+            WHERE (t.tgtype & 7) = 7 AND t.tgenabled <> 'D'
+              AND (t.tgrelid = c.oid OR t.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid))))))
       ORDER BY c.oid), '[]')
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
