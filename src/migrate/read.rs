@@ -10,6 +10,9 @@ use crate::error::{Error, Kind, Result};
 use crate::sql;
 use std::cmp::Ordering;
 
+/// Lines that the COPY before its rows has at most.
+const LONGEST_COPY: usize = 50;
+
 /// Something about the files that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -188,10 +191,23 @@ fn migration(
     let up = match framework {
         Framework::Goose => goose(&text),
         Framework::Dbmate => dbmate(&text),
-        // To others a line of psql's is a mistake, which the server names.
-        Framework::Plain => {
-            let (text, unheard) = without_commands(&text);
-            unheard.into_iter().for_each(&mut problem);
+        // Both send the lines behind a COPY as its rows.
+        Framework::Plain | Framework::Flyway => {
+            let (text, copied) = without_rows(&text);
+            if copied > 0 {
+                problem(format!(
+                    "the rows of {copied} COPY … FROM stdin were left out: tables are empty here"
+                ));
+            }
+            // To others a line of psql's is a mistake, which the server names.
+            let text = match framework {
+                Framework::Plain => {
+                    let (text, unheard) = without_commands(&text);
+                    unheard.into_iter().for_each(&mut problem);
+                    text
+                }
+                _ => text,
+            };
             Up { text, marked: true, ..Up::default() }
         }
         _ => Up { text: text.clone(), marked: true, ..Up::default() },
@@ -340,6 +356,30 @@ fn steps(up: &Up, file: &File) -> Result<Vec<Step>> {
         }
     }
     Ok(steps)
+}
+
+/// Each COPY that has its rows in the file, up to the line `\.`, as empty lines; and how many there were.
+fn without_rows(text: &str) -> (String, usize) {
+    let lines: Vec<&str> = text.split('\n').collect();
+    let (mut kept, mut copied, mut at) = (Vec::with_capacity(lines.len()), 0, 0);
+    // Where the next line is that ends rows; none is left once it is past the last.
+    let mut end = 0;
+    while at < lines.len() {
+        let begins = lines[at].get(..5).is_some_and(|word| word.eq_ignore_ascii_case("copy "));
+        let mut near = (at..lines.len().min(at + LONGEST_COPY)).filter(|_| begins);
+        let last = near.find(|&line| lines[line].trim_end().ends_with(';'));
+        if let Some(last) = last.filter(|last| sql::copies_in(&lines[at..=*last].join("\n"))) {
+            end = (end.max(last + 1)..lines.len()).find(|&line| lines[line] == "\\.").unwrap_or(lines.len());
+            if end < lines.len() {
+                kept.extend(std::iter::repeat_n("", end + 1 - at));
+                (copied, at) = (copied + 1, end + 1);
+                continue;
+            }
+        }
+        kept.push(lines[at]);
+        at += 1;
+    }
+    (kept.join("\n"), copied)
 }
 
 /// psql's own commands as empty lines, and those among them that do something to the database, which we do not.

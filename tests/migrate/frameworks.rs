@@ -206,6 +206,27 @@ fn psqls_commands_are_blanked_for_psql_alone_and_what_they_would_run_is_told() {
 }
 
 #[test]
+fn rows_of_a_copy_are_left_out_where_the_framework_sends_them() {
+    let text = "CREATE TABLE t (a int, b text);\nCOPY public.t (a, b)\n  FROM stdin;\n1\tit's; one\n2\t$$\n\\.\n\nSELECT 1;\n\
+                copy t FROM STDIN (FORMAT csv);\n\\.\nCOPY t TO stdout;\n";
+    for (framework, name) in [(Framework::Plain, "1.sql"), (Framework::Flyway, "V1__a.sql")] {
+        let (read, problems) = problems_of(framework, &[(name, text)]);
+        let steps: Vec<(&str, usize)> = read[0].steps.iter().map(|s| (s.text.as_str(), s.line)).collect();
+        assert_eq!(steps, [("CREATE TABLE t (a int, b text)", 1), ("SELECT 1", 8), ("COPY t TO stdout", 11)]);
+        assert!(problems[0].what.contains("rows of 2 COPY"), "{problems:?}");
+    }
+    // Others wait for rows that nobody sends; and so does one whose rows never end.
+    let file = |name: &str, text: &str| File {
+        path: name.to_owned(),
+        name: name.to_owned(),
+        root: String::new(),
+        text: text.to_owned(),
+    };
+    assert!(read(&[file("20240101000000_a.sql", text)], Framework::Sqlx).is_err());
+    assert!(read(&[file("1.sql", "COPY t FROM stdin;\n1\t2\n")], Framework::Plain).is_err());
+}
+
+#[test]
 fn a_frameworks_name_is_what_the_flag_takes() {
     for (folder, framework, _) in PROJECTS {
         let named: Framework = folder.parse().expect("a framework");
