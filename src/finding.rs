@@ -167,6 +167,8 @@ pub struct Finding {
     /// Qualified name of the relation concerned.
     pub relation: Option<String>,
     pub index: Option<String>,
+    /// The columns and constraints of the relation that it is about, where one finding tells of some only.
+    pub within: Option<String>,
     pub severity: Severity,
     pub confidence: Confidence,
     /// What is true here, with numbers.

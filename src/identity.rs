@@ -42,13 +42,16 @@ pub fn fingerprints(report: &Report, places: &[Option<Location>]) -> Vec<String>
     for (number, (finding, place)) in report.findings.iter().zip(places).enumerate() {
         let statement =
             finding.at.statement.and_then(|at| report.statements.get(at)).map_or(0, |s| s.fingerprint);
-        let parts = [
+        let path = place.as_ref().map_or(String::new(), |place| unnumbered(&place.path));
+        let statement = hex(statement);
+        let mut parts = vec![
             &*finding.rule,
             finding.relation.as_deref().unwrap_or_default(),
             finding.index.as_deref().unwrap_or_default(),
-            &place.as_ref().map_or(String::new(), |place| unnumbered(&place.path)),
-            &hex(statement),
+            &path,
+            &statement,
         ];
+        parts.extend(finding.within.as_deref());
         alike.entry(digest(&parts.join("\u{1f}"))).or_default().push(number);
     }
     let mut fingerprints = vec![String::new(); report.findings.len()];

@@ -2,7 +2,7 @@
 //!
 //! Refuses to guess from the words: a rewrite was seen, or there was none.
 
-use super::migration::{SECONDS, blocking, evidence, finding, loudness, text, within, work};
+use super::migration::{SECONDS, blocking, evidence, finding, loudness, text, within, within_table, work};
 use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
@@ -39,6 +39,7 @@ fn rewrites(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole)
         .unwrap_or((crate::migrate::traced::Lock::AccessExclusive, "everybody who reads or writes"));
     let range = work(whole.size, effect);
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
+    found.within = within_table(effect);
     found.severity = loudness(range, tuning);
     found.what = format!("{} is written anew, with all its indexes, under {}", whole.name(), lock.name());
     found.why = format!("{who} waits until it is done: {}", within(range));

@@ -2,7 +2,7 @@
 //!
 //! Refuses to speak of builds and rewrites, which have rules of their own.
 
-use super::migration::{SECONDS, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, work};
+use super::migration::{SECONDS, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, within_table, work};
 use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
@@ -45,6 +45,7 @@ fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) ->
     let (lock, who) = blocking(effect)?;
     let range = work(whole.size, effect);
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
+    found.within = within_table(effect);
     found.severity = loudness(range, tuning);
     let apart = |e: &&Effect| e.whole.as_ref() != Some(&effect.relation) && e.relation != effect.relation;
     let others = traced.effects.iter().filter(apart).filter(|e| e.table && blocking(e).is_some());

@@ -47,7 +47,8 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
                     Holds::NotNull => nulls(ctx, traced, effect, demand),
                     Holds::Check | Holds::Type | Holds::Reference => values(ctx, traced, effect, demand),
                 };
-                if let Some(broken) = broken {
+                if let Some(mut broken) = broken {
+                    broken.within = Some(within(demand));
                     told.insert((&effect.relation, asked));
                     here.insert(asked);
                     found.push(broken);
@@ -56,6 +57,11 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// What of the table a finding is about, and what is asked of it.
+fn within(demand: &Demand) -> String {
+    format!("{} {:?} {}", demand.column, demand.holds, demand.condition.as_deref().unwrap_or_default())
 }
 
 /// A column, what it is asked, and the condition of a CHECK.

@@ -53,6 +53,7 @@ pub(super) fn finding(spec: &Spec, table: Option<&Table>, index: Option<&TableIn
         at: Place::DATABASE,
         relation: table.map(Table::qualified),
         index: index.map(TableIndex::qualified),
+        within: None,
         severity: Severity::Info,
         confidence: Confidence::Measured,
         what: String::new(),

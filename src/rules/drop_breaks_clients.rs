@@ -22,8 +22,9 @@ fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     for traced in ctx.traced {
         for effect in traced.effects.iter().filter(|e| e.table || e.view) {
-            for (what, lost) in breaks(effect) {
+            for Break { what, column, lost } in breaks(effect) {
                 let mut finding = finding(ctx, &SPEC, traced, Some(effect));
+                finding.within = column;
                 finding.severity = Severity::Warning;
                 finding.confidence = Confidence::Guessed;
                 finding.what = what;
@@ -45,23 +46,32 @@ fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
     found
 }
 
-/// What goes, and whether its data goes too.
-fn breaks(effect: &Effect) -> Vec<(String, bool)> {
+/// What goes, of a table or the table itself.
+struct Break {
+    what: String,
+    column: Option<String>,
+    /// Its data goes too.
+    lost: bool,
+}
+
+fn breaks(effect: &Effect) -> Vec<Break> {
     let table = &effect.relation;
     let mut all = Vec::new();
     // A view that is made again under its name was only changed; a table that gave way keeps nothing.
     let gone = effect.dropped && !(effect.view && effect.remade);
     if gone {
-        all.push((format!("{table} is dropped"), effect.table));
+        all.push(Break { what: format!("{table} is dropped"), column: None, lost: effect.table });
     }
     if let Some(name) = effect.renamed_to.as_ref().filter(|_| !effect.remade) {
-        all.push((format!("{table} is renamed to {name}"), false));
+        all.push(Break { what: format!("{table} is renamed to {name}"), column: None, lost: false });
     }
-    all.extend(effect.dropped_columns.iter().map(|column| (format!("{table}.{} is dropped", quote(column)), true)));
-    all.extend(
-        effect.renamed_columns.iter().map(|(from, to)| {
-            (format!("{table}.{} is renamed to {}", quote(from), quote(to)), false)
-        }),
-    );
+    all.extend(effect.dropped_columns.iter().map(|column| {
+        let what = format!("{table}.{} is dropped", quote(column));
+        Break { what, column: Some(column.clone()), lost: true }
+    }));
+    all.extend(effect.renamed_columns.iter().map(|(from, to)| {
+        let what = format!("{table}.{} is renamed to {}", quote(from), quote(to));
+        Break { what, column: Some(from.clone()), lost: false }
+    }));
     all
 }

@@ -95,6 +95,7 @@ pub(super) fn finding(ctx: &GateContext, spec: &Spec, query: usize) -> Finding {
         location: asked.culprit.clone(),
         relation: None,
         index: None,
+        within: None,
         severity: Severity::Error,
         confidence: Confidence::Estimated,
         what: String::new(),

@@ -85,6 +85,7 @@ pub(super) fn finding_at_path(spec: &Spec, path: &str, line: usize, end_line: us
         location: Some(Location { path: path.to_owned(), line, end_line }),
         relation: None,
         index: None,
+        within: None,
         severity: Severity::Info,
         confidence: Confidence::Measured,
         what: String::new(),
@@ -150,6 +151,15 @@ pub(super) fn loudness(range: Range, tuning: &Tuning) -> Severity {
 pub(super) fn blocking(effect: &Effect) -> Option<(Lock, &'static str)> {
     let lock = effect.lock?;
     lock.blocks().map(|who| (lock, who))
+}
+
+/// The columns and constraints that a statement touches: what tells two of one table and file apart.
+pub(super) fn within_table(effect: &Effect) -> Option<String> {
+    let names = effect.added_columns.iter().chain(&effect.not_null);
+    let retyped = effect.retyped.iter().map(|(column, ..)| column);
+    let constraints = effect.constraints.iter().map(|constraint| &constraint.name);
+    let all: Vec<&str> = names.chain(retyped).chain(constraints).map(String::as_str).collect();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 /// `between 2 s and 30 s`, or what is known instead.

@@ -44,6 +44,7 @@ pub(super) fn finding(spec: &Spec, ctx: &PlanContext, node: &Node) -> Finding {
         at: ctx.place(node.id),
         relation: node.detail.relation.as_ref().map(|_| ctx.relation_name(node)),
         index: node.detail.index.clone(),
+        within: None,
         severity: Severity::Info,
         confidence: if ctx.measured() { Confidence::Measured } else { Confidence::Estimated },
         what: String::new(),

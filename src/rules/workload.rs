@@ -31,6 +31,7 @@ pub(super) fn finding(spec: &Spec, statement: usize, share: f64) -> Finding {
         at: Place { statement: Some(statement), run: None, node: None },
         relation: None,
         index: None,
+        within: None,
         severity: Severity::Info,
         confidence: Confidence::Guessed,
         what: String::new(),

@@ -239,3 +239,28 @@ fn a_failing_migration_is_neither_accepted_nor_does_it_prune() {
     let after = std::fs::read_to_string(project.folder.path().join("pgproof-accepted.json")).expect("kept");
     assert_eq!(after, written);
 }
+
+/// Another column of the same table in the same file is another finding, wherever it is written.
+#[test]
+fn what_is_accepted_of_one_column_says_nothing_of_another() {
+    let project = Project::of(support::majors()[0], &SCHEMAS[0]);
+    let run = |migration: &str, more: &[&str]| {
+        let output = project.check(migration, &[&["--fail-on", "warning"], more].concat());
+        (output.status.code(), format!("{output:?}"))
+    };
+    let drop = |column: &str| format!("ALTER TABLE orders DROP COLUMN {column};\n");
+    let (head, total, status) = ("SET lock_timeout = '2s';\n".to_owned(), drop("total"), drop("status"));
+    let first = head.clone() + &total;
+    let (code, text) = run(&first, &["--accept", "nobody asks for it", "--only", "drop-breaks-clients"]);
+    assert_eq!(code, Some(0), "{text}");
+    let only = ["--only", "drop-breaks-clients"];
+    assert_eq!(run(&first, &only).0, Some(0));
+    for both in [head.clone() + &status + &total, head + &total + &status] {
+        let (code, text) = run(&both, &only);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(
+            text.contains("orders.status is dropped") && !text.contains("warning: public.orders.total"),
+            "{text}"
+        );
+    }
+}

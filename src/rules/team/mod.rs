@@ -104,6 +104,7 @@ impl Team {
             at: Place { node: node.map(|n| n.id), ..ctx.place(0) },
             relation: node.and_then(|n| n.detail.relation.as_ref().map(|_| ctx.relation_name(n))),
             index: node.and_then(|n| n.detail.index.clone()),
+            within: None,
             severity: Severity::Info,
             confidence,
             what: self.what.fill(view),
