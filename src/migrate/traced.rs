@@ -5,7 +5,7 @@
 use super::demands::{Demand, demands};
 use super::keys::Key;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A lock on a relation, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -207,6 +207,9 @@ pub struct Effect {
     pub changes_rows: bool,
     /// Indexes built on it that were not there.
     pub built: Vec<String>,
+    /// Their access methods, in order, where one of them is no B-tree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
     /// It is gone.
     pub dropped: bool,
     pub renamed_to: Option<String>,
@@ -263,9 +266,8 @@ pub fn effects(
     held: &[(u32, String)],
     text: &str,
 ) -> Vec<Effect> {
-    let strongest = |locks: &[(u32, String)], oid: u32| {
-        locks.iter().filter(|(of, _)| *of == oid).filter_map(|(_, mode)| Lock::read(mode)).max()
-    };
+    let (locks, had) = (strongest(&after.locks), strongest(held));
+    let split = split(before, &locks);
     let changes = changes_rows(text);
     // A lock that the transaction held already is no work of this statement, unless it names the table.
     let writes = |locks: &[(u32, String)], oid: u32| {
@@ -283,11 +285,12 @@ pub fn effects(
         // Gone before this statement.
         let Some(was) = before.relations.get(&oid) else { continue };
         let now = after.relations.get(&oid);
-        let lock = strongest(&after.locks, oid);
+        let lock = locks.get(&oid).copied();
         let table = matches!(then.kind.as_str(), "r" | "p" | "m");
-        let locked = |parent: u32| strongest(&after.locks, parent) > Some(Lock::AccessShare);
+        let locked = |parent: u32| locks.get(&parent).is_some_and(|lock| *lock > Lock::AccessShare);
         let whole = |oid: u32| {
-            let above = |oid: &u32| before.relations.get(oid)?.parent.filter(|parent| locked(*parent));
+            let all = |parent: &u32| locked(*parent) && !split.contains(parent);
+            let above = |oid: &u32| before.relations.get(oid)?.parent.filter(all);
             let top = std::iter::successors(Some(oid), above).last().filter(|top| *top != oid)?;
             old.relations.get(&top).map(|seen| seen.name.clone())
         };
@@ -305,7 +308,7 @@ pub fn effects(
             whole: whole(oid),
             partitioned: then.kind == "p",
             remade: false,
-            lock: lock.filter(|lock| strongest(held, oid).is_none_or(|had| had < *lock)),
+            lock: lock.filter(|lock| had.get(&oid).is_none_or(|had| had < lock)),
             rewritten: now.is_some_and(|now| now.file != was.file && was.file != 0),
             scanned,
             changes_rows: table
@@ -313,6 +316,7 @@ pub fn effects(
                 && writes(&after.locks, oid)
                 && (!writes(held, oid) || named(&was.name)),
             built: built.iter().map(|seen| seen.name.clone()).collect(),
+            methods: methods(&built),
             dropped: now.is_none(),
             renamed_to: now.filter(|now| now.name != was.name).map(|now| now.name.clone()),
             added_columns: Vec::new(),
@@ -340,6 +344,37 @@ pub fn effects(
         }
     }
     effects
+}
+
+/// The strongest lock on each relation.
+fn strongest(locks: &[(u32, String)]) -> BTreeMap<u32, Lock> {
+    let mut strongest: BTreeMap<u32, Lock> = BTreeMap::new();
+    for (oid, mode) in locks {
+        let Some(lock) = Lock::read(mode) else { continue };
+        strongest.entry(*oid).and_modify(|known| *known = lock.max(*known)).or_insert(lock);
+    }
+    strongest
+}
+
+/// The partitioned tables of which a statement left some partition alone: what it does to others is not done to all of the
+/// table, such as to the default partition when another one comes.
+fn split(before: &Picture, locks: &BTreeMap<u32, Lock>) -> BTreeSet<u32> {
+    let alone = |oid: &u32| locks.get(oid).is_none_or(|lock| *lock <= Lock::AccessShare);
+    let mut split = BTreeSet::new();
+    for (_, seen) in before.relations.iter().filter(|(oid, seen)| seen.kind == "r" && alone(oid)) {
+        let mut above = seen.parent;
+        while let Some(oid) = above.filter(|oid| split.insert(*oid)) {
+            above = before.relations.get(&oid).and_then(|seen| seen.parent);
+        }
+    }
+    split
+}
+
+/// The access methods of indexes, where one is no B-tree.
+fn methods(built: &[&Seen]) -> Vec<String> {
+    let method = |seen: &&Seen| seen.made.as_ref().map_or_else(String::new, |made| made.method.clone());
+    let all: Vec<String> = built.iter().map(method).collect();
+    if all.iter().all(|method| method == "btree") { Vec::new() } else { all }
 }
 
 /// The indexes that a statement built.
@@ -423,6 +458,7 @@ pub fn undo(traced: &mut [Traced]) {
                 relation: std::mem::take(&mut effect.relation),
                 whole: effect.whole.take(),
                 built: std::mem::take(&mut effect.built),
+                methods: std::mem::take(&mut effect.methods),
                 oid,
                 lock,
                 rewritten,

@@ -2,7 +2,7 @@
 //!
 //! Refuses to speak of builds and rewrites, which have rules of their own.
 
-use super::migration::{SECONDS, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, within_table, work};
+use super::migration::{Range, SECONDS, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, within_table, work};
 use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
@@ -10,6 +10,7 @@ use crate::finding::{Finding, Remedy};
 use crate::migrate::demands::Demand;
 use crate::migrate::traced::{Effect, Lock, Traced};
 use crate::sql::ident::quote;
+use crate::sql::token::tokenize;
 
 pub(super) const SPEC: Spec = Spec {
     name: "blocking-scan",
@@ -30,24 +31,35 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
             let fails = effect.demands.iter().any(Demand::unfilled);
             alone && !by_rows && !fails
         };
-        // Where both sides of a foreign key are read, one finding tells of both.
         // What is read for indexes that are made anew is told of these.
         let written = |table: bool| traced.effects.iter().any(|e| e.table == table && !e.view && e.rewritten);
         let again = written(false) && !written(true);
-        let all = wholes(ctx, traced, |effect| !again && scanned(effect));
-        found.extend(all.iter().find_map(|whole| scans(ctx, tuning, traced, whole)));
+        // Nobody writes into a materialized view but the next REFRESH.
+        if again || form(text(ctx, traced)) == Form::Refresh {
+            continue;
+        }
+        found.extend(scans(ctx, tuning, traced, &wholes(ctx, traced, scanned)));
     }
     found
 }
 
-fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) -> Option<Finding> {
+/// Where both sides of a foreign key are read, or a partition and the default one, one finding tells of both.
+fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, all: &[Whole]) -> Option<Finding> {
+    let read: Vec<&Whole> = all.iter().filter(|whole| blocking(&whole.effect).is_some()).collect();
+    let whole = *read.iter().max_by_key(|whole| (whole.effect.lock, std::cmp::Reverse(at(all, whole))))?;
     let effect = &whole.effect;
     let (lock, who) = blocking(effect)?;
-    let range = work(whole.size, effect);
+    let range = read.iter().map(|whole| work(whole.size, &whole.effect)).reduce(Range::and)?;
+    let alike: Vec<&Whole> = read.into_iter().filter(|other| other.effect.lock == effect.lock).collect();
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     found.within = within_table(effect);
     found.severity = loudness(range, tuning);
-    let apart = |e: &&Effect| e.whole.as_ref() != Some(&effect.relation) && e.relation != effect.relation;
+    let apart = |e: &&Effect| {
+        let told = |whole: &&Whole| {
+            e.whole.as_ref() == Some(&whole.effect.relation) || e.relation == whole.effect.relation
+        };
+        !alike.iter().any(told)
+    };
     let others = traced.effects.iter().filter(apart).filter(|e| e.table && blocking(e).is_some());
     let others: Vec<&str> = others.map(|e| e.relation.as_str()).collect();
     let also = match others.is_empty() {
@@ -55,25 +67,71 @@ fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) ->
         false if others.len() == 1 => format!(", and {} is locked for as long", others.join(", ")),
         false => format!(", and {} are locked for as long", others.join(", ")),
     };
-    found.what = format!("{} is read as a whole under {}{also}", whole.name(), lock.name());
+    let names: Vec<String> = alike.iter().map(|whole| whole.name()).collect();
+    let are = if names.len() > 1 { "are" } else { "is" };
+    found.what = format!("{} {are} read as a whole under {}{also}", names.join(" and "), lock.name());
     found.why = format!("{who} waits until it is read: {}", within(range));
     // Up to 17 a key of a partitioned table cannot be NOT VALID; it takes over those that its partitions have.
     let foreign =
         !whole.parts.is_empty() && effect.constraints.iter().any(|constraint| constraint.kind == "f");
     let steps = validated_later(effect).filter(|_| !foreign).or_else(|| not_null(effect));
     let steps = steps.filter(|_| one_action(text(ctx, traced)));
+    let constrained = !effect.added_columns.is_empty() && !effect.constraints.is_empty();
     found.help = match &steps {
         Some(_) => "add it NOT VALID, which holds for new rows at once, and validate it in a migration of its own",
         None if foreign => {
             "add the key to each partition first, NOT VALID, and validate it there; added to the table then, it takes \
              those over and reads nothing"
         }
-        None => "do the reading before, in a statement that takes a weaker lock",
+        None => match form(text(ctx, traced)) {
+            Form::Attach => {
+                "give the new partition a CHECK that says what its bounds say, NOT VALID, and validate it first; a default \
+                 partition needs one that says the opposite; then nothing is read"
+            }
+            Form::Partition => {
+                "give the default partition a CHECK that leaves the new partition's rows out, NOT VALID, and validate it \
+                 first; and make the table by itself and attach it, for ATTACH lets others read and write the rest"
+            }
+            Form::Other if constrained => {
+                "add the column without its constraint, then the constraint NOT VALID, and validate it in a migration of \
+                 its own"
+            }
+            Form::Other | Form::Refresh => {
+                "do what asks for the reading in a statement of its own, under a weaker lock where there is such a form"
+            }
+        },
     }
     .to_owned();
     found.remedies = steps.map(Remedy::Migration).into_iter().collect();
     found.evidence = evidence(whole.size, lock, range);
     Some(found)
+}
+
+fn at(all: &[Whole], one: &Whole) -> Option<usize> {
+    all.iter().position(|whole| whole.effect.relation == one.effect.relation)
+}
+
+/// A statement whose reading has a remedy of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Attach,
+    Partition,
+    Refresh,
+    Other,
+}
+
+fn form(sql: &str) -> Form {
+    let (tokens, _) = tokenize(sql);
+    let first = |word: &str| tokens.first().is_some_and(|t| t.is_word(sql, word));
+    let pair = |one: &str, other: &str| {
+        tokens.windows(2).any(|pair| pair[0].is_word(sql, one) && pair[1].is_word(sql, other))
+    };
+    match () {
+        () if first("alter") && pair("attach", "partition") => Form::Attach,
+        () if first("create") && pair("partition", "of") => Form::Partition,
+        () if first("refresh") => Form::Refresh,
+        () => Form::Other,
+    }
 }
 
 /// A constraint that is validated at once: added NOT VALID, and validated by itself.

@@ -8,6 +8,7 @@ use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Finding, Remedy};
 use crate::migrate::traced::{Effect, Lock, Traced};
+use crate::sql::ident::quote;
 use crate::sql::token::tokenize;
 
 pub(super) const SPEC: Spec = Spec {
@@ -41,14 +42,24 @@ fn builds(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) -
     found.evidence = evidence(whole.size, lock, range);
     let steps = match whole.parts.is_empty() {
         true => concurrently(text(ctx, traced)).or_else(|| by_index(text(ctx, traced), effect)),
-        false => by_partition(text(ctx, traced), whole),
+        false => by_partition(text(ctx, traced), whole).or_else(|| key_by_partition(text(ctx, traced), whole)),
     };
+    let excludes = effect.constraints.iter().any(|constraint| constraint.kind == "x");
     found.help = match &steps {
+        Some(_) if !whole.parts.is_empty() && !effect.constraints.is_empty() => {
+            "give each partition its key first, by an index that is built CONCURRENTLY; the table's takes those over and builds \
+             nothing"
+                .to_owned()
+        }
         Some(_) if !whole.parts.is_empty() => {
             "build it on the table alone, which takes a moment, then on each partition CONCURRENTLY, and attach those"
                 .to_owned()
         }
         Some(_) => "build it CONCURRENTLY, in a migration without a transaction".to_owned(),
+        None if excludes => {
+            "no form of EXCLUDE lets others write meanwhile: do it while nobody needs the table, or where it is still small"
+                .to_owned()
+        }
         None => "build the index CONCURRENTLY in a migration of its own, and add what needs it afterwards".to_owned(),
     };
     found.remedies = steps.map(Remedy::Migration).into_iter().collect();
@@ -131,8 +142,25 @@ fn by_partition(text: &str, whole: &Whole) -> Option<Vec<String>> {
     Some(steps)
 }
 
-/// A key whose index is built before it.
-fn by_index(sql: &str, effect: &Effect) -> Option<Vec<String>> {
+/// A key of a partitioned table, which takes over those that its partitions have.
+fn key_by_partition(sql: &str, whole: &Whole) -> Option<Vec<String>> {
+    let table = &whole.effect;
+    let (word, columns) = key(sql, table).filter(|_| whole.flat())?;
+    let mut steps: Vec<String> =
+        table.not_null.iter().flat_map(|column| set_not_null(&table.relation, column)).collect();
+    for part in &whole.parts {
+        let [constraint] = part.constraints.as_slice() else { return None };
+        let (name, part) = (quote(&constraint.name), &part.relation);
+        steps.push(format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {part} {columns}"));
+        steps.push(format!("ALTER TABLE {part} ADD CONSTRAINT {name} {word} USING INDEX {name}"));
+    }
+    let name = quote(&table.constraints.first()?.name);
+    steps.push(format!("ALTER TABLE {} ADD CONSTRAINT {name} {word} {columns}", table.relation));
+    Some(steps)
+}
+
+/// A key that is all that a statement adds: UNIQUE or PRIMARY KEY, and its columns.
+fn key<'a>(sql: &str, effect: &'a Effect) -> Option<(&'static str, &'a str)> {
     if !one_action(sql) || !effect.added_columns.is_empty() {
         return None;
     }
@@ -142,11 +170,13 @@ fn by_index(sql: &str, effect: &Effect) -> Option<Vec<String>> {
         "p" => ("PRIMARY KEY", constraint.definition.strip_prefix("PRIMARY KEY ")?),
         _ => return None,
     };
-    if !columns.starts_with('(') || !columns.ends_with(')') || columns.contains(" INCLUDE ") {
-        return None;
-    }
-    let name = crate::sql::ident::quote(&constraint.name);
-    let table = &effect.relation;
+    (columns.starts_with('(') && columns.ends_with(')') && !columns.contains(" INCLUDE ")).then_some((word, columns))
+}
+
+/// A key whose index is built before it.
+fn by_index(sql: &str, effect: &Effect) -> Option<Vec<String>> {
+    let (word, columns) = key(sql, effect)?;
+    let (name, table) = (quote(&effect.constraints.first()?.name), &effect.relation);
     let mut steps = vec![format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}")];
     // A primary key reads the table for columns that may be NULL.
     steps.extend(effect.not_null.iter().flat_map(|column| set_not_null(table, column)));

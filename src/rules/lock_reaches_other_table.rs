@@ -43,7 +43,15 @@ fn reaches(ctx: &TraceContext, traced: &Traced, effect: &Effect) -> Option<Findi
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     found.what = format!("it takes {} on {} too, which it does not name", lock.name(), effect.relation);
     found.why = format!("{who} there waits for it, and it waits for whoever uses that table");
-    found.help = "set a lock_timeout, and run it when both tables are quiet".to_owned();
+    let goes = traced.effects.iter().any(|e| e.part && e.dropped);
+    found.help = match goes {
+        true => {
+            "set a lock_timeout; from 14 on, and where no partition is the default one, DETACH it CONCURRENTLY first: then \
+             its DROP locks nothing of the rest"
+        }
+        false => "set a lock_timeout, and run it when both tables are quiet",
+    }
+    .to_owned();
     found.evidence = vec![Evidence::text("lock", lock.name())];
     Some(found)
 }
