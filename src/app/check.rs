@@ -134,6 +134,11 @@ fn sides(args: &Args) -> Result<Sides> {
     Ok(Sides { framework, base: applied, all, new, problems, rewritten, revision })
 }
 
+/// What the server said of an extension that a schema asks for and that is not installed here.
+fn extension(gap: &Gap) -> Option<String> {
+    matches!(gap.sqlstate.as_deref(), Some("0A000" | "58P01")).then(|| gap.what.clone())
+}
+
 /// Something that this server lacks, which the report has to tell.
 fn left_out(missing: Missing) -> Gap {
     Gap {
@@ -175,11 +180,18 @@ async fn check(
     }));
     let base = ground.connect(SCHEMA).await?;
     let mut anew = None;
+    let left;
     let places = {
         let session = base.session("base").await?;
         progress.step("applying the migrations of the base");
-        capture.gaps.extend(schema::load(&session, scripts).await?);
-        capture.gaps.extend(trace::apply(&session, &sides.base).await?.into_iter().map(left_out));
+        let unloaded = schema::load(&session, scripts).await?;
+        let applied = trace::apply(&session, &sides.base).await?;
+        capture.gaps.extend(unloaded.iter().cloned().chain(applied.iter().cloned().map(left_out)));
+        left = unloaded
+            .iter()
+            .filter_map(extension)
+            .chain(applied.into_iter().map(|one| one.what))
+            .collect::<Vec<_>>();
         if sides.rewritten.is_some() {
             progress.step("making a database of head's migrations alone");
             anew = history::anew(ground, &mut sides, scripts, &session, pack).await?;
@@ -201,7 +213,7 @@ async fn check(
     progress.step("tracing the new migrations");
     let began = Instant::now();
     let head = ground.connect(HEAD).await?;
-    let (mut traced, missing) = trace::trace(&head, &sides.base, &sides.new).await?;
+    let (mut traced, missing) = trace::trace(&head, &sides.base, &left, &sides.new).await?;
     capture.gaps.extend(missing.into_iter().map(left_out));
     let failed = traced.iter().any(|traced| traced.failure.is_some());
     if let (Some(rewritten), Some(anew), false) = (&mut sides.rewritten, anew, failed) {

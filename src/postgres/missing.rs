@@ -5,7 +5,7 @@
 
 use super::session::Session;
 use super::templates;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::migrate::Migration;
 use crate::sql::ident::{quote, unquote};
 use crate::sql::token::tokenize;
@@ -28,15 +28,21 @@ pub(super) struct Missed {
     roles: Vec<String>,
     /// Roles that the migrations before made: to make one of these again is a mistake; `None`: they may all be there.
     known: Option<BTreeSet<String>>,
-    /// Statements that make a role which is there, by path and line.
-    there: Vec<(String, usize)>,
+    /// Statements that ask for an extension, or make a role which is there: by path and number.
+    skipped: BTreeSet<(String, usize)>,
+    /// What the server said of the extensions that were left out.
+    extensions: Vec<String>,
 }
 
 impl Missed {
-    /// Of a run of new migrations, where those before them made roles.
-    pub(super) fn after(base: &[Migration]) -> Missed {
+    /// Of a run of new migrations, where those before them made roles, and where these extensions were left out.
+    pub(super) fn after(base: &[Migration], left: &[String]) -> Missed {
         let steps = base.iter().flat_map(|migration| &migration.steps);
-        Missed { known: Some(steps.filter_map(|step| role_made(&step.text)).collect()), ..Missed::default() }
+        Missed {
+            known: Some(steps.filter_map(|step| role_made(&step.text)).collect()),
+            extensions: left.to_vec(),
+            ..Missed::default()
+        }
     }
 
     /// A statement has run: a role that it made is ours to drop in the end.
@@ -54,24 +60,23 @@ impl Missed {
 
     /// Whether a statement is left out, for it asks for what is not here.
     pub(super) fn skips(&self, migration: &Migration, step: usize) -> bool {
-        let line = migration.steps[step].line;
-        self.found.iter().any(|one| one.path == migration.path && one.line == line)
-            || self.there.iter().any(|(path, at)| *path == migration.path && *at == line)
+        self.skipped.contains(&(migration.path.clone(), step))
     }
 
     /// Does something about what made a statement fail, in place of its transaction: whether that may run once more.
     ///
     /// # Errors
+    /// [`Kind::Environment`] where it may need an extension that was left out: nobody can say whether it would run.
     /// As the server says.
     pub(super) async fn mend(
         &mut self,
         session: &Session,
         migration: &Migration,
-        step: usize,
+        at: usize,
         error: &Error,
     ) -> Result<bool> {
         let said = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
-        let step = &migration.steps[step];
+        let step = &migration.steps[at];
         if let Some(role) = missing_role(&said).filter(|_| error.code() == Some("42704")) {
             let (tokens, _) = tokenize(&step.text);
             // Who drops or renames one that nobody made is mistaken.
@@ -94,17 +99,34 @@ impl Missed {
         let there = role_made(&step.text).filter(|_| error.code() == Some("42710"));
         if there.is_some_and(|role| self.known.as_ref().is_none_or(|known| !known.contains(&role))) {
             session.batch("roll back", "ROLLBACK").await?;
-            self.there.push((migration.path.clone(), step.line));
+            self.skipped.insert((migration.path.clone(), at));
             return Ok(true);
         }
         let (tokens, _) = tokenize(&step.text);
         let word = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is_word(&step.text, word));
         if word(0, "create") && word(1, "extension") && matches!(error.code(), Some("0A000" | "58P01")) {
             session.batch("roll back", "ROLLBACK").await?;
+            self.skipped.insert((migration.path.clone(), at));
+            self.extensions.push(said.clone());
             self.found.push(Missing { path: migration.path.clone(), line: step.line, what: said });
             return Ok(true);
         }
-        Ok(false)
+        // A type, a function, a table, a schema that is not there.
+        let unknown = matches!(error.code(), Some("42704" | "42883" | "42P01" | "3F000"));
+        match self.extensions.first().filter(|_| unknown) {
+            Some(extension) => {
+                Err(Error::new(Kind::Environment, format!("apply the migration {}", migration.path))
+                    .because(format!(
+                        "line {}: {said}; it may come with what was left out: {extension}",
+                        step.line
+                    ))
+                    .help(
+                        "install the extension for this server, or name one that has it: --postgres BIN_DIR, \
+                     --postgres docker:IMAGE or --server URL --disposable",
+                    ))
+            }
+            None => Ok(false),
+        }
     }
 }
 

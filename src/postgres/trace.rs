@@ -147,13 +147,14 @@ enum Went {
 }
 
 /// Runs migrations behind those of the base as their framework does, and says what each statement did, and what this
-/// server lacks of what they ask for. A statement that fails ends them.
+/// server lacks of what they ask for, beside the extensions that were `left` out before. A statement that fails ends them.
 ///
 /// # Errors
-/// A lost connection; [`Kind::Interrupted`].
+/// A statement that may need what was left out; a lost connection; [`Kind::Interrupted`].
 pub async fn trace(
     server: &Server,
     base: &[Migration],
+    left: &[String],
     migrations: &[Migration],
 ) -> Result<(Vec<Traced>, Vec<Missing>)> {
     let session = server.session("trace").await?;
@@ -167,7 +168,7 @@ pub async fn trace(
         traced: Vec::new(),
         transaction: 0,
         open: false,
-        missing: Missed::after(base),
+        missing: Missed::after(base, left),
         savepoints: Vec::new(),
         inserted: BTreeSet::new(),
     };

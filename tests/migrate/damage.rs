@@ -121,6 +121,15 @@ fn what_this_server_lacks_is_made_or_left_out_and_told() {
         let gaps = report["gaps"].to_string();
         assert!(gaps.contains("1.sql:3: ") && gaps.contains("no_such_extension"), "{gaps}");
     }
+    // Whether what follows would run nobody can say: that is no finding.
+    let asks: &[u8] = b"CREATE EXTENSION no_such_extension; SELECT 1;\nCREATE TABLE g (g no_such_type(3));\n";
+    let words = ["line ", "type \"no_such_type\"", "no_such_extension", "--postgres docker:IMAGE"];
+    says(&[("m/1.sql", asks)], &[], 3, &words);
+    let (first, second) = asks.split_at(46);
+    says(&[("m/1.sql", first), ("base/1.sql", first), ("m/2.sql", second)], &[], 3, &words);
+    // The statement beside it on its line is run.
+    let beside: &[u8] = b"CREATE EXTENSION no_such_extension; DROP TABLE nobody_made;\n";
+    says(&[("m/1.sql", beside)], &[], 3, &["nobody_made"]);
     let roles: &[u8] = b"GRANT SELECT ON t TO pgproof_reader;\nALTER TABLE t OWNER TO \"Pgproof Owner\";\n";
     says(&[("m/20240101000000_a.sql", roles)], &["--framework", "sqlx"], 0, &["\"findings\""]);
     says(&[("m/1.sql", b"DROP ROLE pgproof_nobody_made;\n")], &[], 1, &["migration-fails"]);

@@ -56,7 +56,7 @@ pub fn traced(db: &support::Database, migrations: &[Migration]) -> Vec<Traced> {
     let run = async {
         let options = ConnectOptions::resolve(&flags, &Environment::default())?;
         let server = Server::connect(options, 4, Interrupt::new()).await?;
-        trace::trace(&server, &[], migrations).await
+        trace::trace(&server, &[], &[], migrations).await
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(run).unwrap_or_else(|e| panic!("{e}: {}", e.causes().join(": "))).0
