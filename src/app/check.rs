@@ -25,12 +25,13 @@ use crate::cli::{Check as Args, Common, FailOn};
 use crate::corpus::Query;
 use crate::error::{Error, Kind, Result};
 use crate::migrate::history::{Parted, Rewritten, differences, part};
-use crate::migrate::{Framework, Migration, Problem, Sizes, Trace, put_behind, read};
+use crate::migrate::{Framework, Migration, Problem, Sizes, Trace, placeholders, put_behind, read};
 use crate::pack::Pack;
 use crate::pack::place::Places;
 use crate::postgres::missing::Missing;
 use crate::postgres::{Interrupt, trace, twin as database};
 use crate::rules::Config;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -111,8 +112,8 @@ fn end(
 }
 
 fn sides(args: &Args) -> Result<Sides> {
-    let head = files::folder(&args.migrations)?;
-    let base = match &args.base {
+    let mut head = files::folder(&args.migrations)?;
+    let mut base = match &args.base {
         Some(base) => files::base(base, &args.migrations)?,
         None => Vec::new(),
     };
@@ -120,6 +121,9 @@ fn sides(args: &Args) -> Result<Sides> {
         Some(name) => name.parse()?,
         None => Framework::detect(&head),
     };
+    let given = placeholders(&args.placeholders)?;
+    placeholders::fill(&mut base, framework, &given)?;
+    placeholders::fill(&mut head, framework, &given)?;
     let (applied, _) = read(&base, framework)?;
     let (all, problems) = read(&head, framework)?;
     if all.is_empty() {
@@ -132,6 +136,19 @@ fn sides(args: &Args) -> Result<Sides> {
     let rewritten = rewritten.filter(|_| args.migrations.iter().all(|path| path.is_dir()));
     let revision = args.base.clone().filter(|base| !Path::new(base).is_dir());
     Ok(Sides { framework, base: applied, all, new, problems, rewritten, revision })
+}
+
+/// `NAME=VALUE`, each.
+fn placeholders(given: &[String]) -> Result<BTreeMap<String, String>> {
+    let pair = |given: &String| {
+        let (name, value) = given.split_once('=').ok_or_else(|| {
+            Error::new(Kind::Usage, format!("take --placeholder {given}"))
+                .because("there is no = in it")
+                .help("write --placeholder NAME=VALUE")
+        })?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    given.iter().map(pair).collect()
 }
 
 /// What the server said of an extension that a schema asks for and that is not installed here.

@@ -18,6 +18,9 @@ pub struct Check {
     /// Who runs the migrations [default: what the files look like]
     #[arg(long, value_name = "NAME")]
     pub framework: Option<String>,
+    /// What Flyway puts in place of ${NAME}
+    #[arg(long = "placeholder", value_name = "NAME=VALUE")]
+    pub placeholders: Vec<String>,
     /// The schema before all migrations: what `pg_dump --schema-only` wrote
     #[arg(long, value_name = "FILE")]
     pub schema: Vec<PathBuf>,

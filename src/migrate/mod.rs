@@ -9,6 +9,7 @@ mod down;
 mod framework;
 pub mod history;
 pub mod keys;
+pub mod placeholders;
 mod read;
 mod sizes;
 pub mod traced;

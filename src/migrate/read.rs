@@ -26,6 +26,8 @@ enum Role {
     Up(String),
     /// Runs after all others, whenever it changed.
     Repeatable(String),
+    /// Stands for all versions up to this one on an empty database.
+    Baseline(String),
     /// Undoes.
     Down,
     /// None of the framework's.
@@ -39,10 +41,12 @@ enum Role {
 pub fn read(files: &[File], framework: Framework) -> Result<(Vec<Migration>, Vec<Problem>)> {
     let mut problems = Vec::new();
     let mut found: Vec<(bool, String, &File)> = Vec::new();
+    let mut baselines: Vec<(String, &File)> = Vec::new();
     for file in files.iter().filter(|f| f.name.to_ascii_lowercase().ends_with(".sql")) {
         match role(framework, &file.name) {
             Role::Up(version) => found.push((false, version, file)),
             Role::Repeatable(version) => found.push((true, version, file)),
+            Role::Baseline(version) => baselines.push((version, file)),
             Role::Down => {}
             Role::Other => problems.push(Problem {
                 path: file.path.clone(),
@@ -50,6 +54,12 @@ pub fn read(files: &[File], framework: Framework) -> Result<(Vec<Migration>, Vec
             }),
         }
     }
+    // Where the versions that a baseline stands for are there, they are what production ran.
+    let newest = baselines.into_iter().max_by(|one, other| order(&one.0, &other.0));
+    let stands_in = |(version, _): &(String, &File)| {
+        !found.iter().any(|(repeatable, other, _)| !repeatable && order(other, version) != Ordering::Greater)
+    };
+    found.extend(newest.filter(stands_in).map(|(version, file)| (false, version, file)));
     found.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| order(&a.1, &b.1)).then_with(|| a.2.name.cmp(&b.2.name)));
     for pair in found.windows(2) {
         let [(_, one, first), (_, other, second)] = pair else { continue };
@@ -97,7 +107,10 @@ fn role(framework: Framework, name: &str) -> Role {
             Some((version, _)) if framework == Framework::Refinery && dotted(version, 'U') => {
                 Role::Up(plain(&version[1..]))
             }
-            // What undoes, and what stands for all before it on an empty database.
+            Some((version, _)) if framework == Framework::Flyway && dotted(version, 'B') => {
+                Role::Baseline(plain(&version[1..]))
+            }
+            // What undoes.
             Some((version, _)) if dotted(version, 'U') || dotted(version, 'B') => Role::Down,
             _ => Role::Other,
         },

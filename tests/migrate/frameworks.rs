@@ -227,6 +227,41 @@ fn rows_of_a_copy_are_left_out_where_the_framework_sends_them() {
 }
 
 #[test]
+fn a_baseline_of_flyways_runs_where_what_it_stands_for_is_gone() {
+    let names = |files: &[(&str, &str)]| -> Vec<String> {
+        let (read, _) = problems_of(Framework::Flyway, files);
+        read.into_iter().map(|migration| migration.name).collect()
+    };
+    let (one, two, six) = (("V1__a.sql", "SELECT 1"), ("V2__b.sql", "SELECT 1"), ("V6__c.sql", "SELECT 1"));
+    let (old, new) = (("B3__x.sql", "SELECT 1"), ("B5__y.sql", "SELECT 1"));
+    assert_eq!(names(&[one, two, six, old, new]), ["V1__a.sql", "V2__b.sql", "V6__c.sql"]);
+    assert_eq!(names(&[six, old, new]), ["B5__y.sql", "V6__c.sql"]);
+}
+
+#[test]
+fn placeholders_of_flyways_have_values_or_are_told() {
+    use pgproof::migrate::placeholders::fill;
+    let file = |name: &str, text: &str| File {
+        path: format!("m/{name}"),
+        name: name.to_owned(),
+        root: String::new(),
+        text: text.to_owned(),
+    };
+    let given = [("app".to_owned(), "shop".to_owned())].into();
+    let text = "CREATE TABLE ${app}.t (a text DEFAULT '${flyway:filename} ${ x }$');\n-- ${nobody}\n";
+    let conf = file("V2__b.sql.conf", "placeholderReplacement = false\n");
+    let mut files = [file("V1__a.sql", text), file("V2__b.sql", "SELECT '${left}'"), conf];
+    fill(&mut files, Framework::Flyway, &given).expect("values for all");
+    assert_eq!(files[0].text, "CREATE TABLE shop.t (a text DEFAULT 'V1__a.sql ${ x }$');\n-- ${nobody}\n");
+    assert_eq!(files[1].text, "SELECT '${left}'");
+    let mut files = [file("V1__a.sql", "SELECT 1;\nSELECT '${none}'")];
+    let error = fill(&mut files, Framework::Flyway, &given).expect_err("no value");
+    let said = format!("{error} {:?}", error.causes());
+    assert!(said.contains("m/V1__a.sql") && said.contains("line 2") && said.contains("${none}"), "{said}");
+    fill(&mut files, Framework::Sqlx, &given).expect("they are of Flyway's alone");
+}
+
+#[test]
 fn a_frameworks_name_is_what_the_flag_takes() {
     for (folder, framework, _) in PROJECTS {
         let named: Framework = folder.parse().expect("a framework");
