@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum Holds {
     NotNull,
-    /// No value twice; NULL may be there.
+    /// No value twice; NULL may be there, but for [`Demand::nulls_equal`].
     Unique,
     /// The condition of a CHECK.
     Check,
@@ -32,6 +32,9 @@ pub struct Demand {
     /// Of an added column: the rows of before have a value in it, from a default.
     #[serde(default)]
     pub filled: bool,
+    /// Of [`Holds::Unique`]: NULL is a value too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nulls_equal: bool,
     /// Of a CHECK: its condition, which NOT may stand before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
@@ -83,6 +86,7 @@ pub(super) fn demands(
             column: column.name.clone(),
             was: old.columns.get(&number).map(|column| column.name.clone()),
             filled: column.filled || (added && rewritten),
+            nulls_equal: false,
             condition: None,
             kinds: None,
             refers: None,
@@ -120,7 +124,7 @@ pub(super) fn demands(
     let all_rows = |made: &&Made| made.unique && made.predicate.is_none();
     let unique = built.iter().filter_map(|seen| seen.made.as_ref()).filter(all_rows).filter_map(|made| {
         let [number] = made.keys[..] else { return None };
-        demand(Holds::Unique, number)
+        Some(Demand { nulls_equal: made.nulls_equal, ..demand(Holds::Unique, number)? })
     });
     let nulls = nulls.iter().filter_map(|number| demand(Holds::NotNull, *number));
     nulls.chain(unique).chain(checks).chain(keys).chain(types).collect()

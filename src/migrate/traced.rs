@@ -130,6 +130,8 @@ pub struct Made {
     /// Numbers of its key columns; 0 is an expression.
     pub keys: Vec<i16>,
     pub predicate: Option<String>,
+    /// NULLS NOT DISTINCT.
+    pub nulls_equal: bool,
 }
 
 /// A constraint in a [`Picture`].
@@ -380,8 +382,8 @@ fn methods(built: &[&Seen]) -> Vec<String> {
 /// The indexes that a statement built.
 fn built<'a>(before: &Picture, after: &'a Picture) -> Vec<&'a Seen> {
     let new = after.relations.iter().filter(|(oid, seen)| {
-        // A change of type makes an index anew under its name, with or without its file.
-        let known = |old: &Seen| old.table == seen.table && old.name == seen.name;
+        // A change of type makes an index anew under its name: with its file, nothing was built.
+        let known = |old: &Seen| old.table == seen.table && old.name == seen.name && old.file == seen.file;
         seen.table.is_some() && !before.relations.contains_key(oid) && !before.relations.values().any(known)
     });
     new.map(|(_, seen)| seen).collect()

@@ -43,6 +43,12 @@ fn rewrites(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole)
     found.severity = loudness(range, tuning);
     found.what = format!("{} is written anew, with all its indexes, under {}", whole.name(), lock.name());
     found.why = format!("{who} waits until it is done: {}", within(range));
+    if refreshes(text(ctx, traced)) {
+        found.why.push_str("; and as long as its query takes, which no size tells");
+    }
+    if unlogged(text(ctx, traced)) {
+        found.why.push_str("; from then on a crash empties the table, and no standby has its rows");
+    }
     found.help = match effect.retyped.as_slice() {
         [(column, from, to), ..] => format!(
             "add a column of type {to}, keep it equal with a trigger, fill it in batches, and swap the two; {column} \
@@ -76,6 +82,11 @@ fn defaults(sql: &str) -> bool {
     // In a block of code or a function it cannot be seen.
     let alter = tokens.first().is_some_and(|t| t.is_word(sql, "alter"));
     !alter || tokens.iter().any(|t| WORDS.iter().any(|word| t.is_word(sql, word)))
+}
+
+fn unlogged(sql: &str) -> bool {
+    let (tokens, _) = tokenize(sql);
+    tokens.windows(2).any(|pair| pair[0].is_word(sql, "set") && pair[1].is_word(sql, "unlogged"))
 }
 
 fn refreshes(sql: &str) -> bool {

@@ -146,7 +146,15 @@ fn duplicates(
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     let often = spread.common.map_or(0.0, |share| (share * spread.rows).round());
     let Different { values, rows } = different(&spread);
-    if often >= 2.0 {
+    let nulls = (spread.nulls * spread.rows).round();
+    if demand.nulls_equal && nulls >= 2.0 {
+        found.severity = Severity::Error;
+        found.what = format!(
+            "{column} of {table} has to be unique, NULL included, and is NULL in {} of its rows",
+            percent(spread.nulls)
+        );
+        found.why = "the statement fails: the rows were there when production was last analysed".to_owned();
+    } else if often >= 2.0 {
         found.severity = Severity::Error;
         found.what = format!(
             "{column} of {table} has to be unique, and one value stands in about {} of its {} rows",
@@ -165,9 +173,10 @@ fn duplicates(
     } else {
         return None;
     }
+    let only = if demand.nulls_equal { String::new() } else { format!(" WHERE {column} IS NOT NULL") };
     found.help = format!(
-        "mend them in an earlier migration; they are SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL \
-         GROUP BY 1 HAVING count(*) > 1"
+        "mend them in an earlier migration; they are SELECT {column}, count(*) FROM {table}{only} GROUP BY 1 HAVING \
+         count(*) > 1"
     );
     found.evidence = vec![
         Evidence::data("different values", values.round(), "values"),

@@ -60,6 +60,11 @@ fn builds(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) -
             "no form of EXCLUDE lets others write meanwhile: do it while nobody needs the table, or where it is still small"
                 .to_owned()
         }
+        None if !effect.retyped.is_empty() => {
+            "the type of the column asks for it: where queries can do without the index for a while, drop it before, and build it \
+             CONCURRENTLY after"
+                .to_owned()
+        }
         None => "build the index CONCURRENTLY in a migration of its own, and add what needs it afterwards".to_owned(),
     };
     found.remedies = steps.map(Remedy::Migration).into_iter().collect();
@@ -145,39 +150,50 @@ fn by_partition(text: &str, whole: &Whole) -> Option<Vec<String>> {
 /// A key of a partitioned table, which takes over those that its partitions have.
 fn key_by_partition(sql: &str, whole: &Whole) -> Option<Vec<String>> {
     let table = &whole.effect;
-    let (word, columns) = key(sql, table).filter(|_| whole.flat())?;
+    let Key { word, columns, nulls } = key(sql, table).filter(|_| whole.flat())?;
     let mut steps: Vec<String> =
         table.not_null.iter().flat_map(|column| set_not_null(&table.relation, column)).collect();
     for part in &whole.parts {
         let [constraint] = part.constraints.as_slice() else { return None };
         let (name, part) = (quote(&constraint.name), &part.relation);
-        steps.push(format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {part} {columns}"));
+        steps.push(format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {part} {columns}{nulls}"));
         steps.push(format!("ALTER TABLE {part} ADD CONSTRAINT {name} {word} USING INDEX {name}"));
     }
     let name = quote(&table.constraints.first()?.name);
-    steps.push(format!("ALTER TABLE {} ADD CONSTRAINT {name} {word} {columns}", table.relation));
+    steps.push(format!("ALTER TABLE {} ADD CONSTRAINT {name} {word}{nulls} {columns}", table.relation));
     Some(steps)
 }
 
-/// A key that is all that a statement adds: UNIQUE or PRIMARY KEY, and its columns.
-fn key<'a>(sql: &str, effect: &'a Effect) -> Option<(&'static str, &'a str)> {
+/// A key that is all that a statement adds.
+struct Key<'a> {
+    /// UNIQUE or PRIMARY KEY.
+    word: &'static str,
+    columns: &'a str,
+    /// What of it is about NULL, which stands before the columns of a key and behind those of an index.
+    nulls: &'static str,
+}
+
+fn key<'a>(sql: &str, effect: &'a Effect) -> Option<Key<'a>> {
     if !one_action(sql) || !effect.added_columns.is_empty() {
         return None;
     }
     let [constraint] = effect.constraints.as_slice() else { return None };
-    let (word, columns) = match constraint.kind.as_str() {
+    let (word, rest) = match constraint.kind.as_str() {
         "u" => ("UNIQUE", constraint.definition.strip_prefix("UNIQUE ")?),
         "p" => ("PRIMARY KEY", constraint.definition.strip_prefix("PRIMARY KEY ")?),
         _ => return None,
     };
-    (columns.starts_with('(') && columns.ends_with(')') && !columns.contains(" INCLUDE ")).then_some((word, columns))
+    let equal = rest.strip_prefix("NULLS NOT DISTINCT ");
+    let (columns, nulls) = equal.map_or((rest, ""), |columns| (columns, " NULLS NOT DISTINCT"));
+    let plain = columns.starts_with('(') && columns.ends_with(')') && !columns.contains(" INCLUDE ");
+    plain.then_some(Key { word, columns, nulls })
 }
 
 /// A key whose index is built before it.
 fn by_index(sql: &str, effect: &Effect) -> Option<Vec<String>> {
-    let (word, columns) = key(sql, effect)?;
+    let Key { word, columns, nulls } = key(sql, effect)?;
     let (name, table) = (quote(&effect.constraints.first()?.name), &effect.relation);
-    let mut steps = vec![format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}")];
+    let mut steps = vec![format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}{nulls}")];
     // A primary key reads the table for columns that may be NULL.
     steps.extend(effect.not_null.iter().flat_map(|column| set_not_null(table, column)));
     steps.push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {word} USING INDEX {name}"));

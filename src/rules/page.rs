@@ -190,6 +190,7 @@ fn fill(case: Option<&mut Case>, info: &str, body: &str) -> Result<(), String> {
                 }
             }
         }
+        _ if info.starts_with("sql ") => return Err(format!("`{info}` is no block of a case")),
         _ => {}
     }
     Ok(())

@@ -25,7 +25,9 @@ SELECT pg_catalog.json_build_object(
         ELSE '{}' END,
       'made', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.json_build_array(i.indisunique,
         i.indisvalid, (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam),
-        (i.indkey::int2[])[0:i.indnkeyatts - 1], pg_catalog.pg_get_expr(i.indpred, i.indrelid)) END)), '{}')
+        (i.indkey::int2[])[0:i.indnkeyatts - 1], pg_catalog.pg_get_expr(i.indpred, i.indrelid),
+        -- Since 15.
+        COALESCE((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)) END)), '{}')
     FROM own c LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid),
   'counts', (SELECT COALESCE(pg_catalog.json_object_agg(c.oid, pg_catalog.json_build_array(
       pg_catalog.pg_stat_get_xact_numscans(c.oid),
