@@ -160,6 +160,9 @@ pub struct Constraint {
     pub inherited: bool,
 }
 
+/// How the name ends of a CHECK that helps SET NOT NULL.
+pub const NOT_NULL: &str = "_not_null";
+
 /// What one statement did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traced {
@@ -230,6 +233,9 @@ pub struct Effect {
     pub not_null: Vec<String>,
     /// Constraints that were not there.
     pub constraints: Vec<Constraint>,
+    /// Where it is NOT NULL anew: names of constraints that end with [`NOT_NULL`], which no other may have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<String>,
     /// What its rows have to hold from now on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demands: Vec<Demand>,
@@ -331,10 +337,16 @@ pub fn effects(
                 .filter(|(id, _)| !before.constraints.contains_key(id))
                 .map(|(_, constraint)| (*constraint).clone())
                 .collect(),
+            taken: Vec::new(),
             demands: now.map_or(Vec::new(), |now| demands(old, then, was, now, &built, &bound)),
         };
         if let Some(now) = now {
             columns(&mut effect, then, was, now);
+        }
+        if !effect.not_null.is_empty() {
+            let own = before.constraints.values().filter(|constraint| constraint.table == oid);
+            let names = own.map(|constraint| &constraint.name).filter(|name| name.ends_with(NOT_NULL));
+            effect.taken = names.cloned().collect();
         }
         let changed = effect.dropped
             || effect.renamed_to.is_some()

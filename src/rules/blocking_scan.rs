@@ -151,5 +151,5 @@ fn validated_later(effect: &Effect) -> Option<Vec<String>> {
 
 fn not_null(effect: &Effect) -> Option<Vec<String>> {
     let [column] = effect.not_null.as_slice() else { return None };
-    effect.constraints.is_empty().then(|| set_not_null(&effect.relation, column))
+    effect.constraints.is_empty().then(|| set_not_null(effect, column))
 }

@@ -152,7 +152,7 @@ fn key_by_partition(sql: &str, whole: &Whole) -> Option<Vec<String>> {
     let table = &whole.effect;
     let Key { word, columns, nulls } = key(sql, table).filter(|_| whole.flat())?;
     let mut steps: Vec<String> =
-        table.not_null.iter().flat_map(|column| set_not_null(&table.relation, column)).collect();
+        table.not_null.iter().flat_map(|column| set_not_null(table, column)).collect();
     for part in &whole.parts {
         let [constraint] = part.constraints.as_slice() else { return None };
         let (name, part) = (quote(&constraint.name), &part.relation);
@@ -195,7 +195,7 @@ fn by_index(sql: &str, effect: &Effect) -> Option<Vec<String>> {
     let (name, table) = (quote(&effect.constraints.first()?.name), &effect.relation);
     let mut steps = vec![format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}{nulls}")];
     // A primary key reads the table for columns that may be NULL.
-    steps.extend(effect.not_null.iter().flat_map(|column| set_not_null(table, column)));
+    steps.extend(effect.not_null.iter().flat_map(|column| set_not_null(effect, column)));
     steps.push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {word} USING INDEX {name}"));
     Some(steps)
 }

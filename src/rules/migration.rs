@@ -5,7 +5,7 @@
 use super::{Check, Config, RULES, Spec, Threshold, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Confidence, Evidence, Finding, Location, Place, Severity};
-use crate::migrate::traced::{Effect, Lock, Traced};
+use crate::migrate::traced::{Effect, Lock, NOT_NULL, Traced};
 use crate::migrate::{Migration, Size};
 use crate::sql::ident::{clip, quote, unquote};
 use crate::sql::token::tokenize;
@@ -239,8 +239,11 @@ pub(super) fn one_action(sql: &str) -> bool {
 }
 
 /// SET NOT NULL reads nothing where a validated CHECK says the same.
-pub(super) fn set_not_null(table: &str, column: &str) -> Vec<String> {
-    let name = quote(&format!("{}_not_null", clip(column, 50)));
+pub(super) fn set_not_null(effect: &Effect, column: &str) -> Vec<String> {
+    let table = &effect.relation;
+    let names = ["", "_is", "_kept", "_never", "_set"].map(|word| format!("{}{word}{NOT_NULL}", clip(column, 45)));
+    let free = names.iter().find(|name| !effect.taken.contains(name));
+    let name = quote(free.unwrap_or(&names[0]));
     let column = quote(column);
     vec![
         format!("ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID"),
