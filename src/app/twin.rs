@@ -71,6 +71,7 @@ impl Ground {
                 .because("this role is no superuser there: statistics and files cannot be written")
                 .help("connect as its superuser"));
         }
+        database::remove_left_behind(&session).await?;
         let here = self.major();
         if let Some(major) = major.filter(|major| *major != here) {
             return Err(Error::new(Kind::Usage, doing)
@@ -120,6 +121,7 @@ impl Ground {
         let name = &self.named(name);
         self.drop_first(&admin, name).await?;
         let unsorted = database::create(&admin, name, pack.map(|p| &p.source), self.major()).await?;
+        self.mark(&admin, name).await?;
         Ok(unsorted.map(|what| gap(what, "plans of ranges of text")).into_iter().collect())
     }
 
@@ -131,7 +133,13 @@ impl Ground {
         let admin = self.admin.session("twin").await?;
         let (from, to) = (&self.named(from), &self.named(to));
         self.drop_first(&admin, to).await?;
-        database::copy(&admin, from, to, self.major()).await
+        database::copy(&admin, from, to, self.major()).await?;
+        self.mark(&admin, to).await
+    }
+
+    /// So that the next run drops it where this one is killed.
+    async fn mark(&self, admin: &Session, name: &str) -> Result<()> {
+        if self.scratch.is_some() { Ok(()) } else { database::mark(admin, name).await }
     }
 
     /// Production's settings, and those, for every session on a database of ours.
@@ -230,6 +238,7 @@ async fn connect(
             let flags = Flags { dbname: url.map(str::to_owned), ..Flags::default() };
             let mut options = ConnectOptions::resolve(&flags, &Environment::of_process())?;
             name.clone_into(&mut options.dbname);
+            options.application_name = database::run_name();
             options
         }
     };

@@ -232,9 +232,31 @@ pub(super) const STATISTICS_CASTS: &str = "DO $pgproof$ DECLARE kind text; BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castsource = 'bytea'::regtype AND casttarget = kind::regtype) THEN \
     EXECUTE 'CREATE CAST (bytea AS ' || kind || ') WITHOUT FUNCTION'; END IF; END LOOP; END $pgproof$";
 
+/// How connections of a process of ours are called on a server that stays; what it made says the same of itself.
+pub(super) fn run_name(process: u32) -> String {
+    format!("pgproof {process}")
+}
+
+/// Says of a database which process made it.
+pub(super) fn mark_database(name: &str) -> String {
+    format!("COMMENT ON DATABASE {} IS {}", quote(name), literal(&run_name(std::process::id())))
+}
+
+/// The statements that drop what processes made that are connected no more: databases first, then the roles.
+pub(super) const LEFT_BEHIND: &str = "SELECT d.drop FROM (\
+      SELECT 1 AS first, 'DROP DATABASE IF EXISTS ' || pg_catalog.quote_ident(d.datname) || ' WITH (FORCE)' AS drop, \
+        pg_catalog.shobj_description(d.oid, 'pg_database') AS run FROM pg_catalog.pg_database d \
+        WHERE d.datname LIKE 'pgproof\\_%' \
+      UNION ALL \
+      SELECT 2, 'DROP ROLE ' || pg_catalog.quote_ident(r.rolname), \
+        pg_catalog.shobj_description(r.oid, 'pg_authid') FROM pg_catalog.pg_roles r) d \
+    WHERE d.run ~ '^pgproof [0-9]+$' \
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.application_name = d.run) \
+    ORDER BY d.first, d.drop";
+
 /// What a role of ours says of itself, so that it can be found in the end.
 fn role_mark() -> String {
-    literal(&format!("pgproof {}", std::process::id()))
+    literal(&run_name(std::process::id()))
 }
 
 /// Says of a role that this process made it, where whoever runs the migration may.

@@ -68,15 +68,40 @@ pub async fn create(
     }
 }
 
+/// How the connections of this process are called on a server that stays.
+pub fn run_name() -> String {
+    templates::run_name(std::process::id())
+}
+
+/// Says of a database on a server that stays that this process made it.
+///
+/// # Errors
+/// As the server says.
+pub async fn mark(admin: &Session, name: &str) -> Result<()> {
+    admin.batch("mark a database", &templates::mark_database(name)).await
+}
+
 /// Drops the roles that migrations of this process made, and nobody needs any more.
 ///
 /// # Errors
 /// A lost connection.
 pub async fn remove_roles(session: &Session) -> Result<()> {
-    for row in session.rows("look for roles of ours", &templates::marked_roles()).await? {
+    drop_each(session, &templates::marked_roles()).await
+}
+
+/// Drops databases and roles of processes of ours that were killed.
+///
+/// # Errors
+/// A lost connection.
+pub async fn remove_left_behind(session: &Session) -> Result<()> {
+    drop_each(session, templates::LEFT_BEHIND).await
+}
+
+async fn drop_each(session: &Session, asked: &str) -> Result<()> {
+    for row in session.rows("look for what is ours", asked).await? {
         let Some(Some(drop)) = row.into_iter().next() else { continue };
         // What something of the user's depends on stays.
-        match session.batch("drop a role of ours", &drop).await {
+        match session.batch("drop what is ours", &drop).await {
             Err(error) if super::trace::ends(&error) => return Err(error),
             _ => {}
         }

@@ -241,7 +241,8 @@ pub(super) fn one_action(sql: &str) -> bool {
 /// SET NOT NULL reads nothing where a validated CHECK says the same.
 pub(super) fn set_not_null(effect: &Effect, column: &str) -> Vec<String> {
     let table = &effect.relation;
-    let names = ["", "_is", "_kept", "_never", "_set"].map(|word| format!("{}{word}{NOT_NULL}", clip(column, 45)));
+    let names =
+        ["", "_is", "_kept", "_never", "_set"].map(|word| format!("{}{word}{NOT_NULL}", clip(column, 45)));
     let free = names.iter().find(|name| !effect.taken.contains(name));
     let name = quote(free.unwrap_or(&names[0]));
     let column = quote(column);
