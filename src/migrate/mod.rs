@@ -6,6 +6,7 @@
 pub mod demands;
 mod directives;
 mod down;
+pub mod effects;
 mod framework;
 pub mod history;
 pub mod keys;

@@ -8,9 +8,10 @@ use super::server::Server;
 use super::session::Session;
 use super::templates;
 use crate::error::{Error, Kind, Result};
+use crate::migrate::effects::{effects, mark_end, undo};
 use crate::migrate::history::Line;
 use crate::migrate::keys::{keys, mark_unserved};
-use crate::migrate::traced::{Failure, Picture, Seen, Traced, effects, mark_remade, undo};
+use crate::migrate::traced::{Failure, Picture, Seen, Traced};
 use crate::migrate::{Control, Migration, Running};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -178,7 +179,7 @@ pub async fn trace(
         }
     }
     let end = tracer.before.clone();
-    mark_remade(&mut tracer.traced, &end);
+    mark_end(&mut tracer.traced, &end);
     mark_unserved(&mut tracer.traced, &tracer.old, &end);
     Ok((tracer.traced, tracer.missing.found))
 }

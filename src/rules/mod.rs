@@ -58,6 +58,7 @@ rules! {
     offset_discards_rows,
     order_by_random,
     result_set_unbounded,
+    row_security_hides_rows,
     select_star,
     trigger_dominates,
     jit_dominates,

@@ -1,7 +1,8 @@
 -- One row, one JSON value: the user's relations, what this transaction did to them, the locks of this session. On
 -- servers of ours alone.
 WITH own AS MATERIALIZED (
-  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, c.relispartition, c.relam
+  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, c.relispartition, c.relam,
+    c.relrowsecurity
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I', 'v', 'S') AND c.oid >= 16384
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relpersistence <> 't'
@@ -23,6 +24,8 @@ SELECT pg_catalog.json_build_object(
           a.atthasdef OR a.atthasmissing OR a.attidentity <> '')), '{}')
         FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
         ELSE '{}' END,
+      'hidden', c.relrowsecurity AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy p
+        WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('r', '*')),
       'made', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.json_build_array(i.indisunique,
         i.indisvalid, (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam),
         (i.indkey::int2[])[0:i.indnkeyatts - 1], pg_catalog.pg_get_expr(i.indpred, i.indrelid),
