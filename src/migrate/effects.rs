@@ -27,7 +27,7 @@ pub fn effects(
         let bare = relation.rsplit('.').next().unwrap_or(relation).trim_matches('"').to_lowercase();
         changes == Some(Changing::Named) && lower.contains(&bare)
     };
-    let indexes = built(before, after);
+    let indexes = built(before, after, &locks);
     let constraints = made_or_validated(before, after);
     let mut effects = Vec::new();
     for (&oid, then) in &old.relations {
@@ -135,10 +135,16 @@ fn methods(built: &[&Seen]) -> Vec<String> {
 }
 
 /// The indexes that a statement built.
-fn built<'a>(before: &Picture, after: &'a Picture) -> Vec<&'a Seen> {
+fn built<'a>(before: &Picture, after: &'a Picture, locks: &BTreeMap<u32, Lock>) -> Vec<&'a Seen> {
+    let file = |picture: &Picture, table: Option<u32>| picture.relations.get(&table?).map(|seen| seen.file);
     let new = after.relations.iter().filter(|(oid, seen)| {
-        // A change of type makes an index anew under its name: with its file, nothing was built.
-        let known = |old: &Seen| old.table == seen.table && old.name == seen.name && old.file == seen.file;
+        // A change of type makes an index anew under its name: with its file, nothing was built, and with the table's file
+        // it was written with the table. REINDEX CONCURRENTLY makes the same one again.
+        let written = file(before, seen.table) != file(after, seen.table);
+        let beside = seen.table.and_then(|table| locks.get(&table)).is_none_or(|lock| *lock < Lock::Share);
+        let known = |old: &Seen| {
+            old.table == seen.table && old.name == seen.name && (written || beside || old.file == seen.file)
+        };
         seen.table.is_some() && !before.relations.contains_key(oid) && !before.relations.values().any(known)
     });
     new.map(|(_, seen)| seen).collect()
