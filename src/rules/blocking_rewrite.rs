@@ -2,7 +2,7 @@
 //!
 //! Refuses to guess from the words: a rewrite was seen, or there was none.
 
-use super::migration::{SECONDS, blocking, evidence, finding, loudness, text, within, within_table, work};
+use super::migration::{SECONDS, also_locked, blocking, evidence, finding, loudness, text, within, within_table, work};
 use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
@@ -27,12 +27,19 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
         // A new empty file takes no time.
         let truncates = tokens.first().is_some_and(|t| t.is_word(sql, "truncate"));
         let all = wholes(ctx, traced, |effect| effect.table && effect.rewritten && !truncates);
-        found.extend(all.iter().filter_map(|whole| rewrites(ctx, tuning, traced, whole)));
+        let told: Vec<&Whole> = all.iter().collect();
+        found.extend(all.iter().filter_map(|whole| rewrites(ctx, tuning, traced, whole, &told)));
     }
     found
 }
 
-fn rewrites(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) -> Option<Finding> {
+fn rewrites(
+    ctx: &TraceContext,
+    tuning: &Tuning,
+    traced: &Traced,
+    whole: &Whole,
+    all: &[&Whole],
+) -> Option<Finding> {
     let effect = &whole.effect;
     // An earlier statement of the transaction may have taken the lock.
     let (lock, who) = blocking(effect)
@@ -41,7 +48,8 @@ fn rewrites(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole)
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     found.within = within_table(effect);
     found.severity = loudness(range, tuning);
-    found.what = format!("{} is written anew, with all its indexes, under {}", whole.name(), lock.name());
+    let also = also_locked(traced, all);
+    found.what = format!("{} is written anew, with all its indexes, under {}{also}", whole.name(), lock.name());
     found.why = format!("{who} waits until it is done: {}", within(range));
     if refreshes(text(ctx, traced)) {
         found.why.push_str("; and as long as its query takes, which no size tells");

@@ -2,7 +2,7 @@
 //!
 //! Refuses to speak of builds and rewrites, which have rules of their own.
 
-use super::migration::{Range, SECONDS, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, within_table, work};
+use super::migration::{Range, SECONDS, also_locked, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, within_table, work};
 use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
@@ -54,19 +54,7 @@ fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, all: &[Whole]) ->
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     found.within = within_table(effect);
     found.severity = loudness(range, tuning);
-    let apart = |e: &&Effect| {
-        let told = |whole: &&Whole| {
-            e.whole.as_ref() == Some(&whole.effect.relation) || e.relation == whole.effect.relation
-        };
-        !alike.iter().any(told)
-    };
-    let others = traced.effects.iter().filter(apart).filter(|e| e.table && blocking(e).is_some());
-    let others: Vec<&str> = others.map(|e| e.relation.as_str()).collect();
-    let also = match others.is_empty() {
-        true => String::new(),
-        false if others.len() == 1 => format!(", and {} is locked for as long", others.join(", ")),
-        false => format!(", and {} are locked for as long", others.join(", ")),
-    };
+    let also = also_locked(traced, &alike);
     let names: Vec<String> = alike.iter().map(|whole| whole.name()).collect();
     let are = if names.len() > 1 { "are" } else { "is" };
     found.what = format!("{} {are} read as a whole under {}{also}", names.join(" and "), lock.name());

@@ -2,7 +2,7 @@
 //!
 //! Refuses to speak of a table that the same migrations made.
 
-use super::migration::{SECONDS, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, work};
+use super::migration::{SECONDS, also_locked, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, work};
 use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
@@ -37,7 +37,8 @@ fn builds(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, whole: &Whole) -
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     found.index = effect.built.first().cloned();
     found.severity = loudness(range, tuning);
-    found.what = format!("{} is built on {} under {}", effect.built.join(", "), whole.name(), lock.name());
+    let also = also_locked(traced, &[whole]);
+    found.what = format!("{} is built on {} under {}{also}", effect.built.join(", "), whole.name(), lock.name());
     found.why = format!("{who} waits until it is built: {}", within(range));
     found.evidence = evidence(whole.size, lock, range);
     let steps = match whole.parts.is_empty() {

@@ -2,6 +2,7 @@
 //!
 //! Refuses to promise a time: what a disk reads and writes differs, so it is a range.
 
+use super::whole::Whole;
 use super::{Check, Config, RULES, Spec, Threshold, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Confidence, Evidence, Finding, Location, Place, Severity};
@@ -193,6 +194,24 @@ pub(super) fn within(range: Range) -> String {
         format!("{about}, if the table is a gigabyte (no pack says how large it is)")
     } else {
         about
+    }
+}
+
+/// The other tables that a statement locks while it works on those, as the end of a sentence.
+pub(super) fn also_locked(traced: &Traced, worked: &[&Whole]) -> String {
+    let apart = |e: &&Effect| {
+        let told = |whole: &&Whole| {
+            e.whole.as_ref() == Some(&whole.effect.relation)
+                || e.relation == whole.effect.relation
+                || whole.parts.iter().any(|part| part.relation == e.relation)
+        };
+        e.table && blocking(e).is_some() && !worked.iter().any(told)
+    };
+    let others: Vec<&str> = traced.effects.iter().filter(apart).map(|e| e.relation.as_str()).collect();
+    match others.as_slice() {
+        [] => String::new(),
+        [one] => format!(", and {one} is locked for as long"),
+        some => format!(", and {} are locked for as long", some.join(", ")),
     }
 }
 
