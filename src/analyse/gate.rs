@@ -168,7 +168,9 @@ pub fn budget_of(query: &Query, config: &Config, used: &mut BTreeSet<usize>) -> 
 fn statement(query: &Query) -> Statement {
     let place = query.places.first();
     let kind = if place.is_some() { OriginKind::Corpus } else { OriginKind::PgStatStatements };
-    let origin = Origin { kind, path: place.map(|p| p.path.clone()), line: place.map(|p| p.line) };
+    // Of a query of before, no file of now has the line.
+    let there = place.filter(|_| query.earlier.is_none());
+    let origin = Origin { kind, path: there.map(|p| p.path.clone()), line: there.map(|p| p.line) };
     let statement = Statement::new(query.text.clone(), sql::fingerprint(&query.text), origin);
     Statement { title: query.name.clone(), ..statement }
 }
