@@ -8,7 +8,7 @@ use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Finding, Remedy};
 use crate::migrate::demands::Demand;
-use crate::migrate::traced::{Effect, Lock, Traced};
+use crate::migrate::traced::{Effect, Traced};
 use crate::sql::ident::quote;
 use crate::sql::token::tokenize;
 
@@ -26,10 +26,9 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     for traced in ctx.traced {
         let scanned = |effect: &Effect| {
             let alone = effect.table && effect.scanned && !effect.rewritten && effect.built.is_empty();
-            let by_rows = effect.changes_rows && effect.lock.is_none_or(|lock| lock < Lock::Share);
             // A new column that has to hold a value and has none ends at the first row.
             let fails = effect.demands.iter().any(Demand::unfilled);
-            alone && !by_rows && !fails
+            alone && !fails
         };
         // What is read for indexes that are made anew is told of these.
         let written = |table: bool| traced.effects.iter().any(|e| e.table == table && !e.view && e.rewritten);
