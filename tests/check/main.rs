@@ -4,6 +4,7 @@
 
 mod corpus;
 mod gate;
+mod inserts;
 mod projects;
 #[path = "../twin/schemas.rs"]
 #[allow(dead_code)]
