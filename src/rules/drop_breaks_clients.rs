@@ -21,7 +21,12 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     for traced in ctx.traced {
-        for effect in traced.effects.iter().filter(|e| e.table || e.view) {
+        // What goes of a table goes of its partitions, and is told once.
+        let told = |effect: &Effect| {
+            let above = effect.whole.as_ref().and_then(|whole| traced.effects.iter().find(|e| e.relation == *whole));
+            above.is_some_and(|above| above.dropped || !effect.dropped)
+        };
+        for effect in traced.effects.iter().filter(|e| (e.table || e.view) && !told(e)) {
             for Break { what, column, lost } in breaks(effect) {
                 let mut finding = finding(ctx, &SPEC, traced, Some(effect));
                 finding.within = column;

@@ -21,7 +21,7 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     for traced in ctx.traced.iter().filter(|traced| !traced.effects.iter().any(Effect::long)) {
-        for effect in traced.effects.iter().filter(|e| e.table && !e.part) {
+        for effect in traced.effects.iter().filter(|e| e.table && !e.part && !e.dropped) {
             found.extend(reaches(ctx, traced, effect));
         }
     }

@@ -3,9 +3,11 @@
 //! Refuses to speak of rows that a DELETE with a condition takes.
 
 use super::migration::{finding, text};
+use super::whole::wholes;
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Evidence, Finding, Severity};
+use crate::migrate::traced::Effect;
 use crate::sql::token::tokenize;
 
 pub(super) const SPEC: Spec = Spec {
@@ -24,17 +26,17 @@ fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
         let (tokens, _) = tokenize(sql);
         let first = |word: &str| tokens.first().is_some_and(|t| t.is_word(sql, word));
         let where_ = tokens.iter().any(|t| t.is_word(sql, "where") || t.is_word(sql, "using"));
-        let emptied = |e: &&crate::migrate::traced::Effect| {
+        let emptied = |e: &Effect| {
             e.table && ((first("truncate") && e.rewritten) || (first("delete") && !where_ && e.changes_rows && e.scanned))
         };
-        for effect in traced.effects.iter().filter(emptied) {
-            let size = ctx.sizes.of(&effect.relation);
+        for whole in wholes(ctx, traced, emptied) {
+            let (effect, size) = (&whole.effect, whole.size);
             if size.rows == 0.0 {
                 continue;
             }
             let mut finding = finding(ctx, &SPEC, traced, Some(effect));
             finding.severity = Severity::Warning;
-            finding.what = format!("all rows of {} are gone after it", effect.relation);
+            finding.what = format!("all rows of {} are gone after it", whole.name());
             finding.why = "no migration brings them back, and an older version of the program may ask for them".to_owned();
             finding.help = "say so with pgproof:ignore where that is meant; else copy them to another table first".to_owned();
             let label = if size.assumed { "rows, assumed" } else { "rows" };
