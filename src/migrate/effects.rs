@@ -37,9 +37,9 @@ pub fn effects(
         let lock = locks.get(&oid).copied();
         let table = matches!(then.kind.as_str(), "r" | "p" | "m");
         let locked = |parent: u32| locks.get(&parent).is_some_and(|lock| *lock > Lock::AccessShare);
-        let whole = |oid: u32| {
-            let all = |parent: &u32| locked(*parent) && !split.contains(parent);
-            let above = |oid: &u32| before.relations.get(oid)?.parent.filter(all);
+        let top = |oid: u32, all: bool| {
+            let wanted = |parent: &u32| locked(*parent) && !(all && split.contains(parent));
+            let above = |oid: &u32| before.relations.get(oid)?.parent.filter(wanted);
             let top = std::iter::successors(Some(oid), above).last().filter(|top| *top != oid)?;
             old.relations.get(&top).map(|seen| seen.name.clone())
         };
@@ -54,7 +54,8 @@ pub fn effects(
             table,
             view: then.kind == "v",
             part: was.parent.is_some_and(locked),
-            whole: whole(oid),
+            whole: top(oid, true),
+            above: top(oid, false).filter(|_| top(oid, true).is_none()),
             partitioned: then.kind == "p",
             remade: false,
             lock: lock.filter(|lock| had.get(&oid).is_none_or(|had| had < lock)),
@@ -221,6 +222,7 @@ pub fn undo(traced: &mut [Traced]) {
             *effect = Effect {
                 relation: std::mem::take(&mut effect.relation),
                 whole: effect.whole.take(),
+                above: effect.above.take(),
                 built: std::mem::take(&mut effect.built),
                 methods: std::mem::take(&mut effect.methods),
                 oid,

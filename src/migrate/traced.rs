@@ -200,9 +200,12 @@ pub struct Effect {
     /// It is a part of a table that the statement locks too.
     #[serde(default)]
     pub part: bool,
-    /// The topmost of the tables that it is a part of and the statement locks too.
+    /// The topmost of the tables that it is a part of and the statement locks too, with all of their parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<String>,
+    /// The topmost of those that the statement locks too, where it leaves other parts of it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<String>,
     /// It has partitions and no rows of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partitioned: bool,

@@ -3,7 +3,7 @@
 //! Refuses to count rows, for there are none where migrations are tried: the planner estimates them on a twin, and without a
 //! pack the scan tells.
 
-use super::whole::wholes;
+use super::whole::rows_of;
 use super::migration::{ERROR, Range, WARNING, evidence, finding, loudness, within, work};
 use super::{Check, Spec, Threshold, Tuning};
 use crate::context::TraceContext;
@@ -33,7 +33,7 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     for traced in ctx.traced {
-        for whole in wholes(ctx, traced, |e| e.changes_rows && !e.rewritten) {
+        for whole in rows_of(ctx, traced, |e| e.changes_rows && !e.rewritten) {
             let effect = &whole.effect;
             // A weaker lock than a build's or a validation's: what reads here changes.
             if effect.lock.is_some_and(|lock| lock >= Lock::Share) {

@@ -222,9 +222,14 @@ pub(super) fn evidence(size: Size, lock: Lock, range: Range) -> Vec<Evidence> {
         Evidence::text("lock", lock.name()),
         Evidence::data(&label("table"), size.bytes, "bytes"),
         Evidence::data(&label("rows"), size.rows, "rows"),
-        Evidence::data(&label("blocked at least"), (range.low * 1000.0).round() / 1000.0, "s"),
-        Evidence::data(&label("blocked at most"), (range.high * 1000.0).round() / 1000.0, "s"),
+        Evidence::data(&label("blocked at least"), thousandths(range.low), "s"),
+        Evidence::data(&label("blocked at most"), thousandths(range.high), "s"),
     ]
+}
+
+/// Seconds to the millisecond: what is beyond it is no knowledge.
+pub(super) fn thousandths(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }
 
 /// The statement as typed.

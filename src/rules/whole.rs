@@ -32,13 +32,29 @@ impl Whole {
     }
 }
 
-/// The tables of the effects that are `wanted`, in the order in which they stand there.
+/// The tables of the effects that are `wanted`, in the order in which they stand there. A partitioned table stands for
+/// parts where the statement reached all of them.
 pub(super) fn wholes(ctx: &TraceContext, traced: &Traced, wanted: impl Fn(&Effect) -> bool) -> Vec<Whole> {
+    grouped(ctx, traced, wanted, |effect| effect.whole.as_deref())
+}
+
+/// The same, where a partitioned table stands for whichever parts of it the statement reached: its rows are what the
+/// statement is about.
+pub(super) fn rows_of(ctx: &TraceContext, traced: &Traced, wanted: impl Fn(&Effect) -> bool) -> Vec<Whole> {
+    grouped(ctx, traced, wanted, |effect| effect.whole.as_deref().or(effect.above.as_deref()))
+}
+
+fn grouped(
+    ctx: &TraceContext,
+    traced: &Traced,
+    wanted: impl Fn(&Effect) -> bool,
+    above: impl Fn(&Effect) -> Option<&str>,
+) -> Vec<Whole> {
     let mut wholes: Vec<Whole> = Vec::new();
     for effect in traced.effects.iter().filter(|effect| wanted(effect)) {
-        let root = effect.whole.as_deref().unwrap_or(&effect.relation);
+        let root = above(effect).unwrap_or(&effect.relation);
         let known = wholes.iter_mut().find(|whole| whole.effect.relation == root);
-        let part = effect.whole.is_some();
+        let part = root != effect.relation;
         let size = ctx.sizes.of(&effect.relation);
         match known {
             Some(whole) => {
