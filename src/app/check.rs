@@ -216,11 +216,12 @@ async fn check(
         put_behind(&sides.base, &mut sides.new);
         match (pack, &args.pack) {
             (Some(pack), Some(path)) => {
-                let places = Places::find(pack, &database::layout(&session).await?);
+                let layout = database::layout(&session).await?;
+                let places = Places::find(pack, &layout);
                 twin::fits(pack, &places, path)?;
                 capture.gaps.extend(twin::missing(pack, &places));
                 capture.gaps.extend(pack.gaps.iter().cloned());
-                Some(places)
+                Some((places, layout))
             }
             _ => None,
         }
@@ -239,8 +240,11 @@ async fn check(
     }
     drop(head);
     let times = vec![("tracing the new migrations", began.elapsed())];
-    let sizes = pack.map_or_else(Sizes::default, |pack| sizes::of(pack, &traced));
-    let places = places.as_ref();
+    let sizes = match (pack, &places) {
+        (Some(pack), Some((_, layout))) => sizes::of(pack, layout, &traced),
+        _ => Sizes::default(),
+    };
+    let places = places.as_ref().map(|(places, _)| places);
     let mut on = queries::Comparison {
         ground,
         sides: &sides,

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 pub struct Sizes {
     /// By name, qualified and quoted where needed; `None`: no pack.
     known: Option<BTreeMap<String, Size>>,
+    /// By name: partitioned tables with all of their partitions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    partitioned: BTreeMap<String, Size>,
     /// By the same name and the column's, of columns that migrations ask something of.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     spreads: BTreeMap<String, BTreeMap<String, Spread>>,
@@ -45,9 +48,9 @@ pub struct Size {
 pub const ASSUMED: Size = Size { rows: 10_000_000.0, bytes: 1e9, index_bytes: 4e8, assumed: true };
 
 impl Sizes {
-    /// The sizes that a pack tells.
-    pub fn known(sizes: BTreeMap<String, Size>) -> Sizes {
-        Sizes { known: Some(sizes), spreads: BTreeMap::new() }
+    /// The sizes that a pack tells: of tables by themselves, and of partitioned ones with all of their partitions.
+    pub fn known(sizes: BTreeMap<String, Size>, partitioned: BTreeMap<String, Size>) -> Sizes {
+        Sizes { known: Some(sizes), partitioned, spreads: BTreeMap::new() }
     }
 
     /// The same with the spread of one more column.
@@ -65,7 +68,13 @@ impl Sizes {
         self.known.is_some()
     }
 
-    /// The size of a table; where there is a pack and it does not know the table, it is empty: new in production.
+    /// The size of a table with its partitions, where it has some.
+    pub fn whole(&self, relation: &str) -> Size {
+        self.partitioned.get(relation).copied().unwrap_or_else(|| self.of(relation))
+    }
+
+    /// The size of a table by itself: a partitioned one has no rows of its own. Where there is a pack and it does not know the table,
+    /// it is empty: new in production.
     pub fn of(&self, relation: &str) -> Size {
         match &self.known {
             None => ASSUMED,

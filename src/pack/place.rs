@@ -25,6 +25,8 @@ pub struct Laid {
     /// Of an index: its table.
     pub table: Option<u32>,
     pub method: Option<String>,
+    /// Of a partition: the table that it is a part of.
+    pub parent: Option<u32>,
     /// Of a partition: the topmost table, as `schema.table`.
     pub root: Option<String>,
     /// Of a table: blocks that its file has.

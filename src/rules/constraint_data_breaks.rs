@@ -101,7 +101,7 @@ fn nulls(ctx: &TraceContext, traced: &Traced, effect: &Effect, demand: &Demand) 
     let table = &effect.relation;
     let mut found = finding(ctx, &SPEC, traced, Some(effect));
     let Some(was) = &demand.was else {
-        let size = ctx.sizes.of(table);
+        let size = ctx.sizes.whole(table);
         if !demand.unfilled() || size.rows == 0.0 {
             return None;
         }

@@ -43,7 +43,7 @@ fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
                     false => "add the new name beside the old one, move the code over, and drop the old one later",
                 }
                 .to_owned();
-                finding.evidence = vec![Evidence::data("rows", ctx.sizes.of(&effect.relation).rows, "rows")];
+                finding.evidence = vec![Evidence::data("rows", ctx.sizes.whole(&effect.relation).rows, "rows")];
                 found.push(finding);
             }
         }

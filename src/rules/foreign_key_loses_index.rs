@@ -23,7 +23,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     if ctx.traced.iter().any(|traced| traced.failure.is_some()) {
         return Vec::new();
     }
-    let rows = |key: &Key| key.was.as_ref().map_or(0.0, |name| ctx.sizes.of(name).rows);
+    let rows = |key: &Key| key.was.as_ref().map_or(0.0, |name| ctx.sizes.whole(name).rows);
     let mut found: Vec<Finding> = Vec::new();
     for traced in ctx.traced {
         let lost = traced.keys.iter().filter(|key| key.lost && key.unserved);

@@ -37,7 +37,7 @@ fn reaches(ctx: &TraceContext, traced: &Traced, effect: &Effect) -> Option<Findi
         return None;
     }
     // A table that a pack knows to be empty is asked by nobody.
-    if names(sql, &effect.relation) || ctx.sizes.of(&effect.relation).rows == 0.0 {
+    if names(sql, &effect.relation) || ctx.sizes.whole(&effect.relation).rows == 0.0 {
         return None;
     }
     let mut found = finding(ctx, &SPEC, traced, Some(effect));

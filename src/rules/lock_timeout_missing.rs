@@ -25,7 +25,7 @@ fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
         let waits = |e: &&crate::migrate::traced::Effect| e.table && e.lock == Some(Lock::AccessExclusive);
         let effects: Vec<_> = traced.effects.iter().filter(waits).collect();
         // A table that is small is locked as often as a large one; one that is empty is asked by nobody.
-        let busy = effects.iter().find(|e| ctx.sizes.of(&e.relation).rows > 0.0);
+        let busy = effects.iter().find(|e| ctx.sizes.whole(&e.relation).rows > 0.0);
         let Some(effect) = busy else { continue };
         if !told.insert(traced.migration) {
             continue;

@@ -36,7 +36,7 @@ fn several(ctx: &TraceContext, tuning: &Tuning, statements: &[Traced]) -> Option
             && effect.lock == Some(Lock::AccessExclusive)
             // A partition waits with its table; nobody asks for what goes; tables that swap their names do it at once.
             && !(effect.part || effect.dropped || effect.renamed_to.is_some())
-            && ctx.sizes.of(&effect.relation).rows >= tuning.get("min-rows")
+            && ctx.sizes.whole(&effect.relation).rows >= tuning.get("min-rows")
             && own(text(ctx, traced), &effect.relation)
     };
     let mut locked: Vec<(usize, &Effect)> = Vec::new();

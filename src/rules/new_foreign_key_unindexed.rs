@@ -27,7 +27,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     for traced in ctx.traced {
         let small = |key: &Key| {
             let was = key.was.as_ref();
-            was.is_some_and(|name| ctx.sizes.of(name).rows < tuning.get("min-rows"))
+            was.is_some_and(|name| ctx.sizes.whole(name).rows < tuning.get("min-rows"))
         };
         for key in traced.keys.iter().filter(|key| key.unserved && !key.lost && !small(key)) {
             found.push(lacking(ctx, traced, key));
@@ -59,7 +59,7 @@ fn lacking(ctx: &TraceContext, traced: &Traced, key: &Key) -> Finding {
     found.evidence =
         vec![Evidence::text("foreign key", name.clone()), Evidence::text("parent", parent.clone())];
     if let Some(was) = &key.was {
-        let size = ctx.sizes.of(was);
+        let size = ctx.sizes.whole(was);
         let label = if size.assumed { "rows, assumed" } else { "rows" };
         found.evidence.push(Evidence::data(label, size.rows, "rows"));
     }

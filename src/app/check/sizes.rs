@@ -4,12 +4,13 @@
 
 use crate::migrate::traced::Traced;
 use crate::migrate::{Size, Sizes, Spread};
+use crate::pack::place::{Laid, Layout};
 use crate::pack::{Column, Pack, Relation, RelationKind, array, kind};
 use crate::sql::ident::qualified;
 use std::collections::{BTreeMap, HashMap};
 
 /// The sizes of a pack's tables, their indexes with them, and the spread of what migrations ask something of.
-pub fn of(pack: &Pack, traced: &[Traced]) -> Sizes {
+pub fn of(pack: &Pack, layout: &Layout, traced: &[Traced]) -> Sizes {
     let block = f64::from(pack.source.block_size);
     let mut sizes: BTreeMap<String, Size> = BTreeMap::new();
     let none = Size { rows: 0.0, bytes: 0.0, index_bytes: 0.0, assumed: false };
@@ -30,7 +31,8 @@ pub fn of(pack: &Pack, traced: &[Traced]) -> Sizes {
             }
         }
     }
-    let mut sizes = Sizes::known(sizes);
+    let partitioned = partitioned(layout, &sizes);
+    let mut sizes = Sizes::known(sizes, partitioned);
     for effect in traced.iter().flat_map(|traced| &traced.effects) {
         let Some(relation) = tables.get(&effect.relation) else { continue };
         for was in effect.demands.iter().filter_map(|demand| demand.was.as_ref()) {
@@ -43,6 +45,24 @@ pub fn of(pack: &Pack, traced: &[Traced]) -> Sizes {
         }
     }
     sizes
+}
+
+/// Partitioned tables with what all of their partitions have.
+fn partitioned(layout: &Layout, sizes: &BTreeMap<String, Size>) -> BTreeMap<String, Size> {
+    let laid: HashMap<u32, &Laid> = layout.relations.iter().map(|laid| (laid.oid, laid)).collect();
+    let mut partitioned: BTreeMap<String, Size> = BTreeMap::new();
+    for leaf in layout.relations.iter().filter(|laid| laid.kind == "r") {
+        let Some(own) = sizes.get(&qualified(&leaf.schema, &leaf.name)) else { continue };
+        let parent = |one: &&Laid| laid.get(&one.parent?).copied();
+        for above in std::iter::successors(parent(&leaf), parent) {
+            let none = Size { rows: 0.0, bytes: 0.0, index_bytes: 0.0, assumed: false };
+            let whole = partitioned.entry(qualified(&above.schema, &above.name)).or_insert(none);
+            whole.rows += own.rows;
+            whole.bytes += own.bytes;
+            whole.index_bytes += own.index_bytes;
+        }
+    }
+    partitioned
 }
 
 fn spread(relation: &Relation, column: &Column) -> Spread {

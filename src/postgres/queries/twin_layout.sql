@@ -7,6 +7,8 @@ SELECT pg_catalog.json_build_object(
       'kind', c.relkind,
       'table', i.indrelid::int8,
       'method', CASE WHEN i.indexrelid IS NOT NULL THEN am.amname END,
+      'parent', CASE WHEN c.relispartition THEN (SELECT h.inhparent::int8 FROM pg_catalog.pg_inherits h
+        WHERE h.inhrelid = c.oid LIMIT 1) END,
       'root', CASE WHEN c.relispartition AND c.relkind IN ('r', 'p') THEN (
         SELECT rn.nspname || '.' || root.relname FROM pg_catalog.pg_class root
         JOIN pg_catalog.pg_namespace rn ON rn.oid = root.relnamespace
