@@ -164,6 +164,30 @@ impl Step {
         first.is_word(&self.text, "savepoint").then(|| unquote(&self.text[name.start..name.end]))
     }
 
+    /// Whether what it changes may be seen in no relation, and yet by queries: a function, a type, an operator. A table of
+    /// its own, a privilege, rows and a setting of its session are none of that.
+    pub fn may_change_unseen(&self) -> bool {
+        const NOT: [&str; 10] = [
+            "table",
+            "index",
+            "sequence",
+            "trigger",
+            "policy",
+            "role",
+            "user",
+            "database",
+            "publication",
+            "rule",
+        ];
+        let (tokens, _) = crate::sql::token::tokenize(&self.text);
+        let any = |at: usize, words: &[&str]| {
+            tokens.get(at).is_some_and(|t| words.iter().any(|word| t.is_word(&self.text, word)))
+        };
+        let trigger = tokens.iter().any(|token| token.is_word(&self.text, "trigger"));
+        let kind = trigger || (1..4).any(|at| any(at, &NOT));
+        any(0, &["do", "call", "select", "import"]) || (any(0, &["create", "alter", "drop"]) && !kind)
+    }
+
     /// Whether it begins or ends a transaction.
     pub fn control(&self) -> Control {
         let (tokens, _) = crate::sql::token::tokenize(&self.text);
@@ -172,6 +196,35 @@ impl Step {
             () if word(0, "begin") || (word(0, "start") && word(1, "transaction")) => Control::Begin,
             () if word(0, "commit") || word(0, "end") || self.undoes() == Some(None) => Control::End,
             () => Control::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What may be the culprit of any query makes the search for it long.
+    #[test]
+    fn what_a_statement_may_change_unseen_is_a_function_or_a_type() {
+        for (text, may) in [
+            ("CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", true),
+            ("DROP FUNCTION f()", true),
+            ("ALTER TYPE kind ADD VALUE 'x'", true),
+            ("DO $$ BEGIN EXECUTE 'DROP FUNCTION f()'; END $$", true),
+            ("CREATE OPERATOR === (FUNCTION = f, LEFTARG = int, RIGHTARG = int)", true),
+            ("SET LOCAL lock_timeout = '2s'", false),
+            ("RESET ALL", false),
+            ("CREATE TABLE t (a int)", false),
+            ("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)", false),
+            ("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$", false),
+            ("CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()", false),
+            ("GRANT SELECT ON t TO r", false),
+            ("INSERT INTO t VALUES (1)", false),
+            ("COMMENT ON TABLE t IS 'function'", false),
+        ] {
+            let step = Step { text: text.to_owned(), line: 1, end_line: 1, comments: Vec::new() };
+            assert_eq!(step.may_change_unseen(), may, "{text}");
         }
     }
 }

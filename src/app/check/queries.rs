@@ -299,7 +299,7 @@ impl Comparison<'_> {
             return Ok(());
         }
         let borders =
-            changed.iter().map(|&query| (query, suspects(traced, &steps, &compared.queries[query])));
+            changed.iter().map(|&query| (query, self.suspects(traced, &steps, &compared.queries[query])));
         let mut search = Search::new(borders);
         let mut scratch = Capture::new(None);
         let found = loop {
@@ -360,35 +360,38 @@ impl Comparison<'_> {
         }
         Ok(())
     }
-}
 
-/// The statements between which a query became another one: only those that touched one of its tables can have done it.
-/// Where none is known to, it may be any, such as one that replaced a function.
-fn suspects(traced: &[Traced], steps: &[(usize, usize)], query: &gate::Query) -> (usize, usize) {
-    let mut tables: BTreeSet<String> = BTreeSet::new();
-    for side in [&query.base, &query.head] {
-        let Side::Planned(raw) = side else { continue };
-        let Ok(plan) = crate::plan::read_statement(raw.get()) else { continue };
-        let named = plan
-            .nodes
+    /// The statements between which a query became another one: only those that touched one of its tables can have done it.
+    /// Where none is known to, it may be any, such as one that replaced a function.
+    fn suspects(&self, traced: &[Traced], steps: &[(usize, usize)], query: &gate::Query) -> (usize, usize) {
+        let mut tables: BTreeSet<String> = BTreeSet::new();
+        for side in [&query.base, &query.head] {
+            let Side::Planned(raw) = side else { continue };
+            let Ok(plan) = crate::plan::read_statement(raw.get()) else { continue };
+            let named = plan
+                .nodes
+                .iter()
+                .filter_map(|node| node.detail.schema.as_ref().zip(node.detail.relation.as_ref()));
+            tables.extend(named.map(|(schema, relation)| qualified(schema, relation)));
+        }
+        let touched: BTreeSet<(usize, usize)> = traced
             .iter()
-            .filter_map(|node| node.detail.schema.as_ref().zip(node.detail.relation.as_ref()));
-        tables.extend(named.map(|(schema, relation)| qualified(schema, relation)));
-    }
-    let touched: BTreeSet<(usize, usize)> = traced
-        .iter()
-        .filter(|traced| {
-            // A view may stand for a table; what touched no relation, for a function, a type or a setting.
-            let ours = |effect: &Effect| effect.view || (effect.table && tables.contains(&effect.relation));
-            traced.effects.iter().any(ours) || traced.effects.is_empty()
-        })
-        .map(|traced| (traced.migration, traced.step))
-        .collect();
-    let mut places = steps.iter().enumerate().filter(|(_, step)| touched.contains(step)).map(|(at, _)| at);
-    match (places.next(), places.next_back()) {
-        (Some(first), Some(last)) => (first, last + 1),
-        (Some(only), None) => (only, only + 1),
-        (None, _) => (0, steps.len()),
+            .filter(|traced| {
+                // A view may stand for a table; what touched no relation of before may be a function or a type.
+                let ours =
+                    |effect: &Effect| effect.view || (effect.table && tables.contains(&effect.relation));
+                let step = &self.sides.new[traced.migration].steps[traced.step];
+                traced.effects.iter().any(ours) || (traced.effects.is_empty() && step.may_change_unseen())
+            })
+            .map(|traced| (traced.migration, traced.step))
+            .collect();
+        let mut places =
+            steps.iter().enumerate().filter(|(_, step)| touched.contains(step)).map(|(at, _)| at);
+        match (places.next(), places.next_back()) {
+            (Some(first), Some(last)) => (first, last + 1),
+            (Some(only), None) => (only, only + 1),
+            (None, _) => (0, steps.len()),
+        }
     }
 }
 
