@@ -152,7 +152,7 @@ pub async fn compare(on: &mut Comparison<'_>, queries: Vec<Query>, capture: &mut
     let base_session = base_server.session("plan").await?;
     let base = plan_sides(&base_session, &asked, major).await?;
     let valued = match on.pack {
-        Some(_) => valued::values(&base_session, &asked[..kept], &base).await?,
+        Some(_) => valued::values(&base_session, &asked[..kept], &base[..kept]).await?,
         None => Vec::new(),
     };
     let with: Vec<Asked> = valued.iter().map(|v| asked[v.query].with(&v.parameters)).collect();
