@@ -134,43 +134,51 @@ fn a_query_that_is_being_replaced_is_tried_as_it_was() {
         "-- name: get :one\nSELECT a FROM t WHERE id = $1;\n\n-- name: put :exec\nINSERT INTO t (id, kind) VALUES ($1, $2);\n",
     );
     std::fs::remove_file(folder.path().join("db/queries/gone.sql")).expect("removed");
-    let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
-        .args([
-            "check",
-            "db/migrations",
-            "--base",
-            "HEAD",
-            "--queries",
-            "db/queries",
-            "--format",
-            "json",
-            "--quiet",
-        ])
-        .current_dir(folder.path())
-        .output()
-        .expect("run pgproof");
-    let report: Value = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
-    let told: Vec<(&str, &str, u64)> = list(&report, "findings")
-        .iter()
-        .filter(|f| f["rule"] == "statement-breaks-query")
-        .map(|f| {
-            let text = |key: &str| f[key].as_str().unwrap_or_default();
-            (text("severity"), text("what"), f["location"]["line"].as_u64().unwrap_or(0))
-        })
-        .collect();
-    let says = |what: &str| {
-        told.iter().find(|(_, said, _)| said.contains(what)).map(|(severity, _, line)| (*severity, *line))
+    let db = support::database(support::majors()[0]);
+    db.execute_each(&["CREATE TABLE t (id int, a int, b int)".to_owned()]);
+    let pgproof = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+        command.args(args).current_dir(folder.path()).output().expect("run pgproof")
     };
-    assert_eq!(
-        says("put, the query that db/queries/t.sql:2 has in HEAD fails"),
-        Some(("warning", 4)),
-        "{told:?}"
-    );
-    assert_eq!(
-        says("all, the query that db/queries/gone.sql:2 has in HEAD can no"),
-        Some(("warning", 2)),
-        "{told:?}"
-    );
-    assert_eq!((told.len(), list(&report, "statements").len()), (2, 4), "{told:?}");
+    assert!(pgproof(&["pack", "--quiet", "-d", &db.url, "-o", "pack.json"]).status.success());
+    let args = [
+        "check",
+        "db/migrations",
+        "--base",
+        "HEAD",
+        "--queries",
+        "db/queries",
+        "--format",
+        "json",
+        "--quiet",
+    ];
+    let server = ["--server", &db.url, "--disposable"];
+    // With a pack each query has values too, but for those of before.
+    for more in [&[][..], &["--pack", "pack.json"]] {
+        let output = pgproof(&[&args[..], &server, more].concat());
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+        let told: Vec<(&str, &str, u64)> = list(&report, "findings")
+            .iter()
+            .filter(|f| f["rule"] == "statement-breaks-query")
+            .map(|f| {
+                let text = |key: &str| f[key].as_str().unwrap_or_default();
+                (text("severity"), text("what"), f["location"]["line"].as_u64().unwrap_or(0))
+            })
+            .collect();
+        let says = |what: &str| {
+            told.iter().find(|(_, said, _)| said.contains(what)).map(|(severity, _, line)| (*severity, *line))
+        };
+        assert_eq!(
+            says("put, the query that db/queries/t.sql:2 has in HEAD fails"),
+            Some(("warning", 4)),
+            "{told:?}"
+        );
+        assert_eq!(
+            says("all, the query that db/queries/gone.sql:2 has in HEAD can no"),
+            Some(("warning", 2)),
+            "{told:?}"
+        );
+        assert_eq!((told.len(), list(&report, "statements").len()), (2, 4), "{told:?}");
+    }
 }
