@@ -150,11 +150,10 @@ fn ms(time: Duration) -> f64 {
 }
 
 fn median(sorted: &[Duration]) -> Duration {
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    sorted[sorted.len() / 2]
 }
 
 fn row(sorted: &[Duration]) -> String {
-    let all =
-        [sorted.first(), Some(&median(sorted)), sorted.last()].map(|time| time.copied().unwrap_or_default());
+    let all = [sorted[0], median(sorted), sorted[sorted.len() - 1]];
     all.map(|time| format!("{:>7.1} ms", ms(time))).concat()
 }

@@ -203,6 +203,11 @@ impl Error {
         self.excerpt.as_deref()
     }
 
+    /// In one line what it comes from, and else what failed: what is told where the rest has no room.
+    pub fn cause(&self) -> String {
+        self.causes().into_iter().next().unwrap_or_else(|| self.to_string())
+    }
+
     /// The causes, outermost first, each as one line.
     pub fn causes(&self) -> Vec<String> {
         let mut lines = Vec::new();

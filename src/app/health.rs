@@ -106,7 +106,7 @@ async fn observe(
 
 /// Without the statements nobody knows who needs an index.
 fn unknown(error: &Error) -> Gap {
-    let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+    let cause = error.cause();
     let help = error.advice().map_or(String::new(), |advice| format!(": {advice}"));
     Gap {
         what: format!("which statements need the indexes that may go: {cause}{help}"),

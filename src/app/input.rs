@@ -126,7 +126,7 @@ pub fn from_text(
     for piece in split(text, name)? {
         let statement = sql::read(piece.text);
         if let Err(error) = check(&statement, text, piece.start, name) {
-            let why = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+            let why = error.cause();
             let spoken = piece.comments.iter().any(|comment| suppress::mentions(comment.text));
             let with = if spoken { ", and its pgproof:ignore with it" } else { "" };
             gaps.push(Gap {

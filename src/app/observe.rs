@@ -150,7 +150,7 @@ fn ended(error: &Error, args: &Args) -> String {
             format!("it took longer than --timeout {}", duration(limit))
         }
         _ => {
-            let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+            let cause = error.cause();
             format!("with values out of the columns' statistics the server says: {cause}")
         }
     }

@@ -90,7 +90,7 @@ pub async fn load(session: &Session, scripts: &[Script]) -> Result<Vec<Gap>> {
         let pieces = script.pieces(&doing)?;
         for piece in pieces {
             let at = |error: &Error| {
-                let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+                let cause = error.cause();
                 format!("{}:{}: {cause}", script.name, piece.line)
             };
             match run(session, &doing, piece.text).await {

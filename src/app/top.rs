@@ -229,7 +229,7 @@ async fn planned(server: &Server, args: &Explain, sql: &str) -> Result<Option<St
     match asked {
         Ok(_) => Ok(None),
         Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => Err(error),
-        Err(error) => Ok(Some(error.causes().into_iter().next().unwrap_or_else(|| error.to_string()))),
+        Err(error) => Ok(Some(error.cause())),
     }
 }
 

@@ -221,14 +221,16 @@ fn init_plan_consumers(plan: &Plan, shape: &Shape) -> Vec<(usize, Vec<usize>)> {
     let mut found: Vec<(usize, Vec<usize>)> = Vec::new();
     let mut names: HashMap<&str, Vec<usize>> = HashMap::new();
     for &id in shape.init_plans.iter().filter(|&&id| plan.nodes[id].ran().is_some()) {
-        let name = plan.nodes[id].subplan_name.as_deref().unwrap_or_default();
-        let name = name.strip_prefix("InitPlan ").unwrap_or(name);
-        match name.split_once(" (returns ") {
-            Some((_, parameters)) => parameters
+        // What has no name is asked for by none.
+        let name = plan.nodes[id].subplan_name.as_deref();
+        let name = name.map(|name| name.strip_prefix("InitPlan ").unwrap_or(name));
+        match name.map(|name| (name, name.split_once(" (returns "))) {
+            Some((_, Some((_, parameters)))) => parameters
                 .trim_end_matches(')')
                 .split(',')
                 .for_each(|parameter| names.entry(parameter).or_default().push(found.len())),
-            None => names.entry(name).or_default().push(found.len()),
+            Some((name, None)) => names.entry(name).or_default().push(found.len()),
+            None => {}
         }
         found.push((id, Vec::new()));
     }

@@ -21,6 +21,19 @@ pub enum Holds {
     Reference,
 }
 
+impl Holds {
+    /// As identities of findings have it: it must not change.
+    pub fn name(self) -> &'static str {
+        match self {
+            Holds::NotNull => "not-null",
+            Holds::Unique => "unique",
+            Holds::Check => "check",
+            Holds::Type => "type",
+            Holds::Reference => "reference",
+        }
+    }
+}
+
 /// A demand that a statement makes of a column, and that was not made before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Demand {

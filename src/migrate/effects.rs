@@ -48,14 +48,15 @@ pub fn effects(
             constraints.iter().copied().filter(|(_, constraint)| constraint.table == oid).collect();
         let count = |picture: &Picture| picture.counts.get(&oid).copied().unwrap_or((0.0, 0.0));
         let scanned = count(after).0 > count(before).0;
+        let whole = top(oid, true);
         let mut effect = Effect {
             oid,
             relation: then.name.clone(),
             table,
             view: then.kind == "v",
             part: was.parent.is_some_and(locked),
-            whole: top(oid, true),
-            above: top(oid, false).filter(|_| top(oid, true).is_none()),
+            above: top(oid, false).filter(|_| whole.is_none()),
+            whole,
             partitioned: then.kind == "p",
             remade: false,
             lock: lock.filter(|lock| had.get(&oid).is_none_or(|had| had < lock)),

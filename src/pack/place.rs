@@ -27,8 +27,6 @@ pub struct Laid {
     pub method: Option<String>,
     /// Of a partition: the table that it is a part of.
     pub parent: Option<u32>,
-    /// Of a partition: the topmost table, as `schema.table`.
-    pub root: Option<String>,
     /// Of a table: blocks that its file has.
     pub blocks: Option<f64>,
     pub definition: Option<String>,

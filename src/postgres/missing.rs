@@ -30,8 +30,8 @@ pub(super) struct Missed {
     known: Option<BTreeSet<String>>,
     /// Statements that ask for an extension, or make a role which is there: by path and number.
     skipped: BTreeSet<(String, usize)>,
-    /// What the server said of the extensions that were left out.
-    extensions: Vec<String>,
+    /// What the server said of what was left out before.
+    left: Vec<String>,
 }
 
 impl Missed {
@@ -40,7 +40,7 @@ impl Missed {
         let steps = base.iter().flat_map(|migration| &migration.steps);
         Missed {
             known: Some(steps.filter_map(|step| role_made(&step.text)).collect()),
-            extensions: left.to_vec(),
+            left: left.to_vec(),
             ..Missed::default()
         }
     }
@@ -75,7 +75,7 @@ impl Missed {
         at: usize,
         error: &Error,
     ) -> Result<bool> {
-        let said = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+        let said = error.cause();
         let step = &migration.steps[at];
         if let Some(role) = missing_role(&said).filter(|_| error.code() == Some("42704")) {
             let (tokens, _) = tokenize(&step.text);
@@ -107,17 +107,17 @@ impl Missed {
         if word(0, "create") && word(1, "extension") && matches!(error.code(), Some("0A000" | "58P01")) {
             session.batch("roll back", "ROLLBACK").await?;
             self.skipped.insert((migration.path.clone(), at));
-            self.extensions.push(said.clone());
             self.found.push(Missing { path: migration.path.clone(), line: step.line, what: said });
             return Ok(true);
         }
         // A type, a function, a table, a schema that is not there.
         let unknown = matches!(error.code(), Some("42704" | "42883" | "42P01" | "3F000"));
-        match self.extensions.first().filter(|_| unknown) {
-            Some(extension) => {
+        let mut left = self.left.iter().chain(self.found.iter().map(|missing| &missing.what));
+        match left.next().filter(|_| unknown) {
+            Some(left) => {
                 Err(Error::new(Kind::Environment, format!("apply the migration {}", migration.path))
                     .because(format!(
-                        "line {}: {said}; it may come with what was left out: {extension}",
+                        "line {}: {said}; it may come with what was left out: {left}",
                         step.line
                     ))
                     .help(

@@ -100,7 +100,7 @@ fn failed(doing: &str, line: usize, error: Error) -> Error {
     if ends(&error) {
         return error;
     }
-    let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+    let cause = error.cause();
     let code = error.code().map_or(String::new(), |code| format!(" ({code})"));
     Error::new(Kind::Environment, doing)
         .because(format!("line {line}: {cause}{code}"))
@@ -483,6 +483,6 @@ fn failure(error: Error) -> Result<Failure> {
     if ends(&error) {
         return Err(error);
     }
-    let message = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+    let message = error.cause();
     Ok(Failure { sqlstate: error.code().map(str::to_owned), message })
 }

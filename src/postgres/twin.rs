@@ -58,7 +58,7 @@ pub async fn create(
         Ok(()) => Ok(None),
         Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => Err(error),
         Err(error) => {
-            let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+            let cause = error.cause();
             admin.batch(doing, &templates::create_database(name, None)).await?;
             Ok(Some(format!(
                 "this machine cannot sort as production does ({}, {}): {cause}; estimates of ranges of text may differ",
@@ -229,7 +229,7 @@ async fn statistics(session: &Session, all: &[Statistics], lost: &mut Vec<String
         match session.query(doing, STATISTICS, &[json(&one)?]).await {
             Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => return Err(error),
             Err(error) => {
-                let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+                let cause = error.cause();
                 lost.push(format!("column {} of relation {}: {cause}", one[0].number, one[0].oid));
             }
             Ok(_) => {}
@@ -253,7 +253,7 @@ async fn extended(session: &Session, all: &[ObjectData], major: u32, lost: &mut 
         match session.query(doing, &sql, &[json(&[object])?]).await {
             Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => return Err(error),
             Err(error) => {
-                let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+                let cause = error.cause();
                 lost.push(format!("extended statistics {}: {cause}", object.oid));
             }
             Ok(_) => {}

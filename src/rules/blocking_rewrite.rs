@@ -2,7 +2,7 @@
 //!
 //! Refuses to guess from the words: a rewrite was seen, or there was none.
 
-use super::migration::{SECONDS, also_locked, blocking, evidence, finding, loudness, text, within, within_table, work};
+use super::migration::{SECONDS, also_locked, blocking, evidence, finding, loudness, refreshes, text, within, within_table, work};
 use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
@@ -95,9 +95,4 @@ fn defaults(sql: &str) -> bool {
 fn unlogged(sql: &str) -> bool {
     let (tokens, _) = tokenize(sql);
     tokens.windows(2).any(|pair| pair[0].is_word(sql, "set") && pair[1].is_word(sql, "unlogged"))
-}
-
-fn refreshes(sql: &str) -> bool {
-    let (tokens, _) = tokenize(sql);
-    tokens.first().is_some_and(|t| t.is_word(sql, "refresh"))
 }

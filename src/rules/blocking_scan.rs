@@ -2,7 +2,7 @@
 //!
 //! Refuses to speak of builds and rewrites, which have rules of their own.
 
-use super::migration::{Range, SECONDS, also_locked, blocking, evidence, finding, loudness, one_action, set_not_null, text, within, within_table, work};
+use super::migration::{Range, SECONDS, also_locked, blocking, evidence, finding, loudness, one_action, refreshes, set_not_null, text, within, within_table, work};
 use super::whole::{Whole, wholes};
 use super::{Check, Spec, Tuning};
 use crate::context::TraceContext;
@@ -45,7 +45,8 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
 /// Where both sides of a foreign key are read, or a partition and the default one, one finding tells of both.
 fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, all: &[Whole]) -> Option<Finding> {
     let read: Vec<&Whole> = all.iter().filter(|whole| blocking(&whole.effect).is_some()).collect();
-    let whole = *read.iter().max_by_key(|whole| (whole.effect.lock, std::cmp::Reverse(at(all, whole))))?;
+    // The first of those under the strongest lock.
+    let whole = *read.iter().rev().max_by_key(|whole| whole.effect.lock)?;
     let effect = &whole.effect;
     let (lock, who) = blocking(effect)?;
     let range = read.iter().map(|whole| work(whole.size, &whole.effect)).reduce(Range::and)?;
@@ -94,10 +95,6 @@ fn scans(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, all: &[Whole]) ->
     Some(found)
 }
 
-fn at(all: &[Whole], one: &Whole) -> Option<usize> {
-    all.iter().position(|whole| whole.effect.relation == one.effect.relation)
-}
-
 /// A statement whose reading has a remedy of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -116,7 +113,7 @@ fn form(sql: &str) -> Form {
     match () {
         () if first("alter") && pair("attach", "partition") => Form::Attach,
         () if first("create") && pair("partition", "of") => Form::Partition,
-        () if first("refresh") => Form::Refresh,
+        () if refreshes(sql) => Form::Refresh,
         () => Form::Other,
     }
 }

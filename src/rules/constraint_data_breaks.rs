@@ -61,7 +61,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
 
 /// What of the table a finding is about, and what is asked of it.
 fn within(demand: &Demand) -> String {
-    format!("{} {:?} {}", demand.column, demand.holds, demand.condition.as_deref().unwrap_or_default())
+    format!("{} {} {}", demand.column, demand.holds.name(), demand.condition.as_deref().unwrap_or_default())
 }
 
 /// A column, what it is asked, and the condition of a CHECK.

@@ -277,3 +277,9 @@ pub(super) fn set_not_null(effect: &Effect, column: &str) -> Vec<String> {
         format!("ALTER TABLE {table} DROP CONSTRAINT {name}"),
     ]
 }
+
+/// REFRESH MATERIALIZED VIEW, in either form.
+pub(super) fn refreshes(sql: &str) -> bool {
+    let (tokens, _) = tokenize(sql);
+    tokens.first().is_some_and(|t| t.is_word(sql, "refresh"))
+}

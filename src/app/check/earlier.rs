@@ -15,7 +15,7 @@ pub fn queries(revision: &str, paths: &[PathBuf], now: &[Query], gaps: &mut Vec<
     for path in paths {
         match files::changed(revision, path) {
             Ok(changed) => files.extend(changed),
-            Err(error) => gaps.push(not_seen(format!("the queries of {revision}: {}", why(&error)))),
+            Err(error) => gaps.push(not_seen(format!("the queries of {revision}: {}", error.cause()))),
         }
     }
     files.sort();
@@ -24,18 +24,17 @@ pub fn queries(revision: &str, paths: &[PathBuf], now: &[Query], gaps: &mut Vec<
         // What is no query of the project's was told of head's files.
         match corpus::read(name, text, &mut Vec::new()) {
             Ok(queries) => old.extend(queries.into_iter().filter(|query| query.origin == Origin::Written)),
-            Err(error) => gaps.push(not_seen(format!("{name} in {revision}: {}", why(&error)))),
+            Err(error) => gaps.push(not_seen(format!("{name} in {revision}: {}", error.cause()))),
         }
+    }
+    if old.is_empty() {
+        return old;
     }
     let mut old = corpus::lacking(now, old);
     for query in &mut old {
         (query.origin, query.budget) = (Origin::Earlier, None);
     }
     old
-}
-
-fn why(error: &crate::error::Error) -> String {
-    error.causes().into_iter().next().unwrap_or_else(|| error.to_string())
 }
 
 fn not_seen(what: String) -> Gap {

@@ -53,7 +53,7 @@ pub(super) async fn anew(
             if trace::ends(&error) {
                 return Err(error);
             }
-            let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+            let cause = error.cause();
             let told = cause.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
             let (line, message) =
                 told.and_then(|(line, rest)| Some((line.parse().ok()?, rest))).unwrap_or((1, &cause));

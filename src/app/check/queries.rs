@@ -20,14 +20,14 @@ use crate::gate::{self, Compared, Judgement, Names, Outcome, Side, Thresholds, V
 use crate::migrate::Migration;
 use crate::migrate::traced::{Effect, Traced};
 use crate::pack::Pack;
-use crate::pack::place::{Layout, Places, does};
+use crate::pack::place::{Laid, Layout, Places, does};
 use crate::postgres::plans::{Asked, sides as plan_sides};
 use crate::postgres::{Interrupt, Server, trace, twin as database};
 use crate::rules::{self, Config};
 use crate::sql;
 use crate::sql::ident::qualified;
 use crate::suppress;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ pub fn corpus(paths: &[PathBuf], pack: Option<&Pack>, gaps: &mut Vec<Gap>) -> Re
             let (name, text) = match input::text(&file) {
                 Err(error) if passed => {
                     let at = Location { path: file.display().to_string(), line: 1, end_line: 1 };
-                    let why = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+                    let why = error.cause();
                     skipped.push(corpus::Skipped { at, why });
                     continue;
                 }
@@ -298,9 +298,9 @@ impl Comparison<'_> {
         if steps.is_empty() || changed.is_empty() {
             return Ok(());
         }
-        let borders =
+        let suspects =
             changed.iter().map(|&query| (query, self.suspects(traced, &steps, &compared.queries[query])));
-        let mut search = Search::new(borders);
+        let mut search = Search::new(suspects);
         let mut scratch = Capture::new(None);
         let found = loop {
             match search.step() {
@@ -361,9 +361,9 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// The statements between which a query became another one: only those that touched one of its tables can have done it.
-    /// Where none is known to, it may be any, such as one that replaced a function.
-    fn suspects(&self, traced: &[Traced], steps: &[(usize, usize)], query: &gate::Query) -> (usize, usize) {
+    /// The statements that can have made a query another one: those that touched one of its tables, and those whose effect no
+    /// table shows. Where there is none, it may be any.
+    fn suspects(&self, traced: &[Traced], steps: &[(usize, usize)], query: &gate::Query) -> Vec<usize> {
         let mut tables: BTreeSet<String> = BTreeSet::new();
         for side in [&query.base, &query.head] {
             let Side::Planned(raw) = side else { continue };
@@ -385,13 +385,9 @@ impl Comparison<'_> {
             })
             .map(|traced| (traced.migration, traced.step))
             .collect();
-        let mut places =
-            steps.iter().enumerate().filter(|(_, step)| touched.contains(step)).map(|(at, _)| at);
-        match (places.next(), places.next_back()) {
-            (Some(first), Some(last)) => (first, last + 1),
-            (Some(only), None) => (only, only + 1),
-            (None, _) => (0, steps.len()),
-        }
+        let places = steps.iter().enumerate().filter(|(_, step)| touched.contains(step)).map(|(at, _)| at);
+        let places: Vec<usize> = places.collect();
+        if places.is_empty() { (0..steps.len()).collect() } else { places }
     }
 }
 
@@ -402,6 +398,7 @@ fn place(migration: &Migration, step: usize) -> Location {
 
 /// What the names in plans stand for.
 fn names(layout: &Layout) -> Names {
+    let laid: HashMap<u32, &Laid> = layout.relations.iter().map(|laid| (laid.oid, laid)).collect();
     let mut names = Names::default();
     for relation in &layout.relations {
         let name = format!("{}.{}", relation.schema, relation.name);
@@ -410,8 +407,9 @@ fn names(layout: &Layout) -> Names {
             names.indexes.insert(name, format!("{unique}{}", what.trim_start_matches(" USING ")));
             continue;
         }
-        if let Some(root) = &relation.root {
-            names.roots.insert(name.clone(), root.clone());
+        let parent = |one: &&Laid| laid.get(&one.parent?).copied();
+        if let Some(root) = std::iter::successors(parent(&relation), parent).last() {
+            names.roots.insert(name.clone(), format!("{}.{}", root.schema, root.name));
         }
         if let Some(blocks) = relation.blocks {
             names.blocks.insert(name.clone(), blocks);

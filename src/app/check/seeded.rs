@@ -92,7 +92,7 @@ async fn executed(
         last = match observe::observe(server, &source(query), &args, &mut capture).await {
             Ok(()) => Ok(capture),
             Err(error) if matches!(error.kind(), Kind::Connect | Kind::Interrupted) => return Err(error),
-            Err(error) => Err(error.causes().into_iter().next().unwrap_or_else(|| error.to_string())),
+            Err(error) => Err(error.cause()),
         };
     }
     Ok(last.map_or_else(Executed::Not, ran))
@@ -128,7 +128,7 @@ async fn fill(server: &Server, seeds: &[Script]) -> Result<()> {
             if matches!(error.kind(), Kind::Connect | Kind::Interrupted) {
                 return Err(error);
             }
-            let cause = error.causes().into_iter().next().unwrap_or_else(|| error.to_string());
+            let cause = error.cause();
             let fits = "the data has to fit the schema after the new migrations";
             let help = error.advice().unwrap_or(fits).to_owned();
             let because = format!("{}:{}: {cause}", script.name, piece.line);

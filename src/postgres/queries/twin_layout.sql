@@ -9,10 +9,6 @@ SELECT pg_catalog.json_build_object(
       'method', CASE WHEN i.indexrelid IS NOT NULL THEN am.amname END,
       'parent', CASE WHEN c.relispartition THEN (SELECT h.inhparent::int8 FROM pg_catalog.pg_inherits h
         WHERE h.inhrelid = c.oid LIMIT 1) END,
-      'root', CASE WHEN c.relispartition AND c.relkind IN ('r', 'p') THEN (
-        SELECT rn.nspname || '.' || root.relname FROM pg_catalog.pg_class root
-        JOIN pg_catalog.pg_namespace rn ON rn.oid = root.relnamespace
-        WHERE root.oid = pg_catalog.pg_partition_root(c.oid)) END,
       'blocks', CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) / 8192 END,
       'definition', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.pg_get_indexdef(i.indexrelid) END,
       'columns', (SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_array(a.attname,
