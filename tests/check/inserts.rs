@@ -2,9 +2,7 @@
 //!
 //! Refuses to look at other statements.
 
-use super::{list, support};
-use serde_json::Value;
-use std::process::Command;
+use super::{Folder, list, support};
 
 const BASE: &str = "
 CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int, gone int, note text);
@@ -57,25 +55,24 @@ fn an_insert_that_leaves_out_what_takes_no_null_is_broken() {
     let majors = support::majors();
     for major in [majors.first(), majors.last()].into_iter().flatten() {
         let db = support::database(*major);
-        let folder = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-            std::fs::write(path, text).expect("written");
-        };
-        write("base/1.sql", BASE);
-        write("head/1.sql", BASE);
-        write("head/2.sql", NEW);
+        let folder = Folder::new();
+        folder.write("base/1.sql", BASE);
+        folder.write("head/1.sql", BASE);
+        folder.write("head/2.sql", NEW);
         let queries: String = BREAK.iter().chain(&STAY).map(|query| format!("{query};\n")).collect();
-        write("queries.sql", &queries);
-        let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
-            .args(["check", "head", "--base", "base", "--queries", "queries.sql", "--format", "json"])
-            .args(["--quiet", "--server", &db.url, "--disposable"])
-            .current_dir(folder.path())
-            .output()
-            .expect("run pgproof");
-        let report: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+        folder.write("queries.sql", &queries);
+        let args = [
+            "check",
+            "head",
+            "--base",
+            "base",
+            "--queries",
+            "queries.sql",
+            "--server",
+            &db.url,
+            "--disposable",
+        ];
+        let report = folder.report(&args);
         let broken: Vec<&str> = list(&report, "statements")
             .iter()
             .filter(|statement| statement["outcome"] == "broken")

@@ -18,6 +18,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 
+/// A folder of files that `pgproof` is run in.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        Folder(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+
+    /// All files as they are now, as the first commit of a repository.
+    fn commit(&self) {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
+        for args in [&["init", "-q"][..], &["add", "."], &["commit", "-qm", "base"]] {
+            let output = Command::new("git").args(identity).args(args).current_dir(self.0.path()).output();
+            assert!(output.expect("git runs").status.success(), "git {args:?}");
+        }
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+        command.args(args).current_dir(self.0.path()).output().expect("run pgproof")
+    }
+
+    fn report(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--format", "json", "--quiet"]].concat());
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
 struct Project {
     db: support::Database,
     folder: tempfile::TempDir,
@@ -385,27 +420,11 @@ fn the_pipelines_of_the_readme_run() {
 
 #[test]
 fn git_tells_what_is_new() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let at = |path: &Path, text: &str| {
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        std::fs::write(path, text).expect("written");
-    };
-    let git = |args: &[&str]| {
-        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
-        let output = Command::new("git").args(identity).args(args).current_dir(folder.path()).output();
-        assert!(output.expect("git runs").status.success(), "git {args:?}");
-    };
-    at(&folder.path().join("db/migrations/20240101000000_a.sql"), "CREATE TABLE t (id int);\n");
-    git(&["init", "-q"]);
-    git(&["add", "."]);
-    git(&["commit", "-qm", "base"]);
-    at(&folder.path().join("db/migrations/20240202000000_b.sql"), "CREATE INDEX t_id ON t (id);\n");
-    let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
-        .args(["check", "db/migrations", "--base", "HEAD", "--format", "json", "--quiet"])
-        .current_dir(folder.path())
-        .output()
-        .expect("run pgproof");
-    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let folder = Folder::new();
+    folder.write("db/migrations/20240101000000_a.sql", "CREATE TABLE t (id int);\n");
+    folder.commit();
+    folder.write("db/migrations/20240202000000_b.sql", "CREATE INDEX t_id ON t (id);\n");
+    let report = folder.report(&["check", "db/migrations", "--base", "HEAD"]);
     let finding =
         list(&report, "findings").iter().find(|f| f["rule"] == "index-not-concurrent").expect("told");
     assert_eq!(finding["location"]["path"], "db/migrations/20240202000000_b.sql");

@@ -2,35 +2,23 @@
 //!
 //! Refuses to repeat what the pages of the rules show.
 
-use super::{Project, SCHEMAS, list, outcomes, support};
-use serde_json::Value;
+use super::{Folder, Project, SCHEMAS, list, outcomes, support};
 use std::collections::BTreeMap;
-use std::process::Command;
 
 #[test]
 fn folders_of_one_project_are_told_apart() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let at = |path: &str, text: &str| {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        std::fs::write(path, text).expect("written");
-    };
-    at("base/users/0001_init.sql", "CREATE TABLE u (id int);");
-    at("base/users/0002_more.sql", "ALTER TABLE u ADD COLUMN a int;");
-    at("base/shop/0001_init.sql", "CREATE TABLE s (id int);");
-    for path in ["users/0001_init.sql", "users/0002_more.sql", "shop/0001_init.sql"] {
-        let text = std::fs::read_to_string(folder.path().join("base").join(path)).expect("read");
-        at(path, &text);
+    let folder = Folder::new();
+    let files = [
+        ("users/0001_init.sql", "CREATE TABLE u (id int);"),
+        ("users/0002_more.sql", "ALTER TABLE u ADD COLUMN a int;"),
+        ("shop/0001_init.sql", "CREATE TABLE s (id int);"),
+    ];
+    for (path, text) in files {
+        folder.write(path, text);
+        folder.write(&format!("base/{path}"), text);
     }
-    at("shop/0002_more.sql", "SET lock_timeout = '2s';\nDROP TABLE u;\n");
-    let run = |args: &[&str]| -> Value {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
-        command.arg("check").args(args).args(["--base", "base", "--format", "json", "--quiet"]);
-        let output =
-            command.args(["--fail-on", "never"]).current_dir(folder.path()).output().expect("run pgproof");
-        serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
-    };
+    folder.write("shop/0002_more.sql", "SET lock_timeout = '2s';\nDROP TABLE u;\n");
+    let run = |args: &[&str]| folder.report(&[&["check"], args, &["--base", "base"]].concat());
     let report = run(&["users", "shop"]);
     let [only] = list(&report, "findings") else { panic!("{}", report["findings"]) };
     assert_eq!(
@@ -103,61 +91,33 @@ fn a_column_of_another_type_keeps_no_values_of_the_old_one() {
 /// A program that runs while the new one is deployed asks what the old files say.
 #[test]
 fn a_query_that_is_being_replaced_is_tried_as_it_was() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let at = |path: &str, text: &str| {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        std::fs::write(path, text).expect("written");
-    };
-    let git = |args: &[&str]| {
-        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
-        let output = Command::new("git").args(identity).args(args).current_dir(folder.path()).output();
-        assert!(output.expect("git runs").status.success(), "git {args:?}");
-    };
-    at("db/migrations/1_a.sql", "CREATE TABLE t (id int, a int, b int);\n");
-    at(
+    let folder = Folder::new();
+    folder.write("db/migrations/1_a.sql", "CREATE TABLE t (id int, a int, b int);\n");
+    folder.write(
         "db/queries/t.sql",
         "-- name: put :exec\nINSERT INTO t (id) VALUES ($1);\n\n-- name: get :one\nSELECT a FROM t WHERE id = $1;\n",
     );
-    at("db/queries/gone.sql", "-- name: all :many\nSELECT b FROM t;\n");
-    git(&["init", "-q"]);
-    git(&["add", "."]);
-    git(&["commit", "-qm", "base"]);
-    at(
+    folder.write("db/queries/gone.sql", "-- name: all :many\nSELECT b FROM t;\n");
+    folder.commit();
+    folder.write(
         "db/migrations/2_b.sql",
         "SET lock_timeout = '1s';\nALTER TABLE t DROP COLUMN b;\nALTER TABLE t ADD COLUMN kind int NOT NULL DEFAULT 1;\n\
          ALTER TABLE t ALTER COLUMN kind DROP DEFAULT;\n",
     );
     // One is only moved, one is written anew, and one is gone.
-    at(
+    folder.write(
         "db/queries/t.sql",
         "-- name: get :one\nSELECT a FROM t WHERE id = $1;\n\n-- name: put :exec\nINSERT INTO t (id, kind) VALUES ($1, $2);\n",
     );
-    std::fs::remove_file(folder.path().join("db/queries/gone.sql")).expect("removed");
+    std::fs::remove_file(folder.0.path().join("db/queries/gone.sql")).expect("removed");
     let db = support::database(support::majors()[0]);
     db.execute_each(&["CREATE TABLE t (id int, a int, b int)".to_owned()]);
-    let pgproof = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
-        command.args(args).current_dir(folder.path()).output().expect("run pgproof")
-    };
-    assert!(pgproof(&["pack", "--quiet", "-d", &db.url, "-o", "pack.json"]).status.success());
-    let args = [
-        "check",
-        "db/migrations",
-        "--base",
-        "HEAD",
-        "--queries",
-        "db/queries",
-        "--format",
-        "json",
-        "--quiet",
-    ];
+    assert!(folder.run(&["pack", "--quiet", "-d", &db.url, "-o", "pack.json"]).status.success());
+    let args = ["check", "db/migrations", "--base", "HEAD", "--queries", "db/queries"];
     let server = ["--server", &db.url, "--disposable"];
     // With a pack each query has values too, but for those of before.
     for more in [&[][..], &["--pack", "pack.json"]] {
-        let output = pgproof(&[&args[..], &server, more].concat());
-        let report: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+        let report = folder.report(&[&args[..], &server, more].concat());
         let told: Vec<(&str, &str, u64)> = list(&report, "findings")
             .iter()
             .filter(|f| f["rule"] == "statement-breaks-query")

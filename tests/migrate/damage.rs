@@ -127,12 +127,24 @@ fn what_this_server_lacks_is_made_or_left_out_and_told() {
     says(&[("m/1.sql", asks)], &[], 3, &words);
     let (first, second) = asks.split_at(46);
     says(&[("m/1.sql", first), ("base/1.sql", first), ("m/2.sql", second)], &[], 3, &words);
+    let schema: &[u8] = b"CREATE EXTENSION no_such_extension;\nCREATE TABLE t (g no_such_type);\n";
+    let needs: &[u8] = b"ALTER TABLE t ADD COLUMN a int;\n";
+    says(&[("schema.sql", schema), ("m/1.sql", needs)], &[], 3, &["relation \"t\"", "no_such_extension"]);
     // The statement beside it on its line is run.
     let beside: &[u8] = b"CREATE EXTENSION no_such_extension; DROP TABLE nobody_made;\n";
     says(&[("m/1.sql", beside)], &[], 3, &["nobody_made"]);
     let roles: &[u8] = b"GRANT SELECT ON t TO pgproof_reader;\nALTER TABLE t OWNER TO \"Pgproof Owner\";\n";
     says(&[("m/20240101000000_a.sql", roles)], &["--framework", "sqlx"], 0, &["\"findings\""]);
     says(&[("m/1.sql", b"DROP ROLE pgproof_nobody_made;\n")], &[], 1, &["migration-fails"]);
+}
+
+#[test]
+fn placeholders_reach_both_sides() {
+    let (one, two): (&[u8], &[u8]) = (b"CREATE TABLE ${a} (n int);", b"ALTER TABLE ${a} DROP COLUMN n;");
+    let files = [("base/V1__a.sql", one), ("m/V1__a.sql", one), ("m/V2__b.sql", two)];
+    says(&files, &["--placeholder", "a=filled"], 0, &["public.filled.n is dropped"]);
+    says(&files, &[], 2, &["base/V1__a.sql", "line 1", "--placeholder a=VALUE"]);
+    says(&files, &["--placeholder", "a"], 2, &["--placeholder NAME=VALUE"]);
 }
 
 #[test]

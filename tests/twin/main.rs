@@ -115,6 +115,8 @@ fn compare(major: u32, schema: &Schema, fidelity: &mut Fidelity) {
     );
     let capture = std::fs::read_to_string(folder.path().join("capture.json")).expect("the capture");
     let capture: Value = serde_json::from_str(&capture).expect("JSON");
+    // An index that is taken for missing has no size of production's, and yet the plans may be equal.
+    assert_eq!(capture["gaps"], Value::Array(Vec::new()), "{major} {}", schema.name);
     let statements = capture["statements"].as_array().expect("statements");
     assert_eq!(statements.len(), schema.queries.len(), "{}", capture["gaps"]);
     for (query, statement) in schema.queries.iter().zip(statements) {

@@ -2,10 +2,10 @@
 
 use crate::schemas::SCHEMAS;
 use crate::support;
-use crate::{binaries, filled, pgproof, ran};
+use crate::{binaries, filled, ran};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The first major of this machine is as good as any here.
 fn major() -> u32 {
@@ -21,14 +21,19 @@ fn packed() -> (support::Database, tempfile::TempDir) {
     (db, folder)
 }
 
-fn explain(folder: &Path, more: &[&str]) -> Output {
-    let bin = binaries(major());
-    let mut args = vec!["explain", "--quiet", "--pack", "pack.json", "--schema", "schema.sql"];
+fn explaining(folder: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+    command.current_dir(folder);
+    command.args(["explain", "--quiet", "--pack", "pack.json", "--schema", "schema.sql"]);
     if !more.contains(&"--postgres") && !more.contains(&"--server") {
-        args.extend(["--postgres", &bin]);
+        command.args(["--postgres", &binaries(major())]);
     }
-    args.extend(more);
-    pgproof(&args, folder)
+    command.args(more);
+    command
+}
+
+fn explain(folder: &Path, more: &[&str]) -> Output {
+    explaining(folder, more).output().expect("run")
 }
 
 fn refused(output: &Output, code: i32, words: &[&str]) {
@@ -138,6 +143,32 @@ fn a_given_server_is_used_only_when_it_is_disposable_and_left_as_it_was() {
     let roles = db.query_text("SELECT 1::text FROM pg_roles WHERE rolname = 'left_behind_4194305'");
     assert!(roles.is_empty(), "{roles:?}");
     db.execute_each(&["DROP DATABASE pgproof".to_owned()]);
+}
+
+#[test]
+fn what_a_killed_run_left_goes_with_the_next_one() {
+    let (db, folder) = packed();
+    let args = ["--server", &db.url, "--disposable", "SELECT * FROM orders WHERE id = 1"];
+    let mut child =
+        explaining(folder.path(), &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("run");
+    let made = format!(
+        "SELECT datname::text FROM pg_database WHERE shobj_description(oid, 'pg_database') = 'pgproof {}'",
+        child.id()
+    );
+    while db.query_text(&made).is_empty() {
+        assert!(child.try_wait().expect("a child").is_none(), "it ended before it was seen");
+    }
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    assert!(!db.query_text(&made).is_empty());
+    // Until its connections are gone, it may be alive.
+    let connected =
+        format!("SELECT 1::text FROM pg_stat_activity WHERE application_name = 'pgproof {}'", child.id());
+    while !db.query_text(&connected).is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(explain(folder.path(), &args).status.success());
+    assert!(db.query_text(&made).is_empty());
 }
 
 #[test]
