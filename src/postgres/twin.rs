@@ -17,6 +17,7 @@ const LAYOUT: &str = include_str!("queries/twin_layout.sql");
 const CLASSES: &str = include_str!("queries/twin_classes.sql");
 const CLEAR: &str = include_str!("queries/twin_clear.sql");
 const STATISTICS: &str = include_str!("queries/twin_statistics.sql");
+const CLEAR_EXTENDED: &str = include_str!("queries/twin_clear_extended.sql");
 const EXTENDED: &str = include_str!("queries/twin_extended.sql");
 const EXPRESSIONS: &str = include_str!("queries/twin_expressions.sql");
 const PAGES: &str = include_str!("queries/twin_pages.sql");
@@ -244,6 +245,7 @@ async fn extended(session: &Session, all: &[ObjectData], major: u32, lost: &mut 
     }
     let doing = "inject extended statistics";
     session.batch(doing, templates::STATISTICS_CASTS).await?;
+    session.query(doing, CLEAR_EXTENDED, &[json(&all)?]).await?;
     let inherited = if major >= 15 { "w.inherited," } else { "" };
     let expressions = if major >= 14 { EXPRESSIONS } else { "" };
     let sql = EXTENDED
