@@ -28,8 +28,8 @@ use crate::migrate::history::{Parted, Rewritten, differences, part};
 use crate::migrate::{Framework, Migration, Problem, Sizes, Trace, placeholders, put_behind, read};
 use crate::pack::Pack;
 use crate::pack::place::Places;
-use crate::postgres::missing::Missing;
-use crate::postgres::{Interrupt, trace, twin as database};
+use crate::postgres::missing::{Lacks, Left, Missing};
+use crate::postgres::{Interrupt, apply, trace, twin as database};
 use crate::rules::Config;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -151,17 +151,23 @@ fn placeholders(given: &[String]) -> Result<BTreeMap<String, String>> {
     given.iter().map(pair).collect()
 }
 
-/// What the server said of an extension that a schema asks for and that is not installed here.
-fn extension(gap: &Gap) -> Option<String> {
-    matches!(gap.sqlstate.as_deref(), Some("0A000" | "58P01")).then(|| gap.what.clone())
+/// An extension that a schema asks for and that is not installed here.
+fn extension(gap: &Gap) -> Option<Left> {
+    let missing = matches!(gap.sqlstate.as_deref(), Some("0A000" | "58P01"));
+    missing.then(|| Left { lacks: Lacks::Extension, said: gap.what.clone() })
 }
 
 /// Something that this server lacks, which the report has to tell.
 fn left_out(missing: Missing) -> Gap {
+    let Missing { path, line, left } = missing;
+    let (why, disables) = match left.lacks {
+        Lacks::Extension => ("", "whatever needs it"),
+        Lacks::Rows => (" where tables are empty", "what it does, and whatever needs it"),
+    };
     Gap {
-        what: format!("{}:{}: {}; it was left out", missing.path, missing.line, missing.what),
+        what: format!("{path}:{line}: {}{why}; it was left out", left.said),
         sqlstate: None,
-        disables: vec!["whatever needs it".to_owned()],
+        disables: vec![disables.to_owned()],
     }
 }
 
@@ -202,12 +208,12 @@ async fn check(
         let session = base.session("base").await?;
         progress.step("applying the migrations of the base");
         let unloaded = schema::load(&session, scripts).await?;
-        let applied = trace::apply(&session, &sides.base).await?;
+        let applied = apply::apply(&session, &sides.base).await?;
         capture.gaps.extend(unloaded.iter().cloned().chain(applied.iter().cloned().map(left_out)));
         left = unloaded
             .iter()
             .filter_map(extension)
-            .chain(applied.into_iter().map(|one| one.what))
+            .chain(applied.into_iter().map(|one| one.left))
             .collect::<Vec<_>>();
         if sides.rewritten.is_some() {
             progress.step("making a database of head's migrations alone");

@@ -1,14 +1,17 @@
-//! What a throwaway server lacks of what migrations take for granted: roles are made, extensions are left out. Roles are of
-//! the whole server, so that one may be there from another run of the same migrations: it is not made again.
+//! What a throwaway server lacks of what migrations take for granted: roles are made; extensions are left out, and so are
+//! statements about rows that only production has. Roles are of the whole server, so that one may be there from another
+//! run of the same migrations: it is not made again.
 //!
 //! Refuses to leave anything out without saying so, and to mend what is the migration's own mistake.
 
 use super::session::Session;
 use super::templates;
 use crate::error::{Error, Kind, Result};
-use crate::migrate::Migration;
+use crate::migrate::traced::{Picture, Seen};
+use crate::migrate::{Control, Migration, Step};
 use crate::sql::ident::{quote, unquote};
 use crate::sql::token::tokenize;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Something that this server lacks, and what was done without it.
@@ -17,8 +20,24 @@ pub struct Missing {
     pub path: String,
     /// Counted from 1.
     pub line: usize,
+    pub left: Left,
+}
+
+/// What was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    pub lacks: Lacks,
     /// What the server said.
-    pub what: String,
+    pub said: String,
+}
+
+/// Why something was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacks {
+    /// An extension is not installed for this server.
+    Extension,
+    /// It asks for rows, and tables are empty here.
+    Rows,
 }
 
 /// What was missing so far.
@@ -28,20 +47,36 @@ pub(super) struct Missed {
     roles: Vec<String>,
     /// Roles that the migrations before made: to make one of these again is a mistake; `None`: they may all be there.
     known: Option<BTreeSet<String>>,
-    /// Statements that ask for an extension, or make a role which is there: by path and number.
+    /// Statements that ask for an extension or for rows, or make a role which is there: by path and number.
     skipped: BTreeSet<(String, usize)>,
-    /// What the server said of what was left out before.
-    left: Vec<String>,
+    /// What was left out before.
+    left: Vec<Left>,
+    /// Tables that were there before, by bare name: only these have rows in production; `None`: all may be.
+    there: Option<BTreeSet<String>>,
+    /// Migrations whose end failed on a constraint that was put off: it is checked after each statement, which tells whose
+    /// fault it is.
+    eager: BTreeSet<String>,
 }
 
 impl Missed {
-    /// Of a run of new migrations, where those before them made roles, and where these extensions were left out.
-    pub(super) fn after(base: &[Migration], left: &[String]) -> Missed {
+    /// Of a run of new migrations, where those before them made roles, where this was left out, and where this is there.
+    pub(super) fn after(base: &[Migration], left: &[Left], old: &Picture) -> Missed {
         let steps = base.iter().flat_map(|migration| &migration.steps);
+        let bare = |seen: &Seen| unquote(seen.name.rsplit('.').next().unwrap_or(&seen.name));
         Missed {
             known: Some(steps.filter_map(|step| role_made(&step.text)).collect()),
             left: left.to_vec(),
+            there: Some(old.relations.values().map(bare).collect()),
             ..Missed::default()
+        }
+    }
+
+    /// What is sent for a statement.
+    pub(super) fn text<'a>(&self, migration: &'a Migration, step: usize) -> Cow<'a, str> {
+        let text = &migration.steps[step].text;
+        match self.eager.contains(&migration.path) && of_rows(text) {
+            true => format!("{text}\n; SET CONSTRAINTS ALL IMMEDIATE").into(),
+            false => text.into(),
         }
     }
 
@@ -75,59 +110,131 @@ impl Missed {
         at: usize,
         error: &Error,
     ) -> Result<bool> {
-        let said = error.cause();
         let step = &migration.steps[at];
-        if let Some(role) = missing_role(&said).filter(|_| error.code() == Some("42704")) {
-            let (tokens, _) = tokenize(&step.text);
-            // Who drops or renames one that nobody made is mistaken.
-            let made = ["drop", "alter"]
-                .iter()
-                .any(|word| tokens.first().is_some_and(|t| t.is_word(&step.text, word)))
-                && tokens
-                    .get(1)
-                    .is_some_and(|t| t.is_word(&step.text, "role") || t.is_word(&step.text, "user"));
-            if made || self.roles.contains(&role) {
-                return Ok(false);
-            }
-            session.batch("roll back", "ROLLBACK").await?;
-            let quoted = quote(&role);
-            let make = format!("CREATE ROLE {quoted}; {}", templates::mark_role(&quoted));
-            session.batch("make a role that migrations name", &make).await?;
-            self.roles.push(role);
-            return Ok(true);
+        if step.control() == Control::End || first_of(&step.text, &["set"]) {
+            return self.hurry(session, migration, error).await;
+        }
+        if let Some(made) = self.role(session, step, error).await? {
+            return Ok(made);
         }
         let there = role_made(&step.text).filter(|_| error.code() == Some("42710"));
-        if there.is_some_and(|role| self.known.as_ref().is_none_or(|known| !known.contains(&role))) {
+        let again = there.is_some_and(|role| self.known.as_ref().is_none_or(|known| !known.contains(&role)));
+        let lacks = self.lacks(&step.text, error);
+        if again || lacks.is_some() {
             session.batch("roll back", "ROLLBACK").await?;
             self.skipped.insert((migration.path.clone(), at));
+            self.found.extend(lacks.map(|lacks| Missing {
+                path: migration.path.clone(),
+                line: step.line,
+                left: Left { lacks, said: error.cause() },
+            }));
             return Ok(true);
         }
-        let (tokens, _) = tokenize(&step.text);
-        let word = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is_word(&step.text, word));
-        if word(0, "create") && word(1, "extension") && matches!(error.code(), Some("0A000" | "58P01")) {
-            session.batch("roll back", "ROLLBACK").await?;
-            self.skipped.insert((migration.path.clone(), at));
-            self.found.push(Missing { path: migration.path.clone(), line: step.line, what: said });
-            return Ok(true);
-        }
-        // A type, a function, a table, a schema that is not there.
-        let unknown = matches!(error.code(), Some("42704" | "42883" | "42P01" | "3F000"));
-        let mut left = self.left.iter().chain(self.found.iter().map(|missing| &missing.what));
+        // A column, a type, a function, a table, a schema that is not there.
+        let unknown = matches!(error.code(), Some("42703" | "42704" | "42883" | "42P01" | "3F000"));
+        let mut left = self.left.iter().chain(self.found.iter().map(|missing| &missing.left));
         match left.next().filter(|_| unknown) {
             Some(left) => {
+                let why = format!(
+                    "line {}: {}; it may come with what was left out: {}",
+                    step.line,
+                    error.cause(),
+                    left.said
+                );
                 Err(Error::new(Kind::Environment, format!("apply the migration {}", migration.path))
-                    .because(format!(
-                        "line {}: {said}; it may come with what was left out: {left}",
-                        step.line
-                    ))
-                    .help(
-                        "install the extension for this server, or name one that has it: --postgres BIN_DIR, \
-                     --postgres docker:IMAGE or --server URL --disposable",
-                    ))
+                    .because(why)
+                    .help(left.lacks.remedy()))
             }
             None => Ok(false),
         }
     }
+
+    /// The end of a migration failed: whether it may run once more, with constraints checked at once.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub(super) async fn hurry(
+        &mut self,
+        session: &Session,
+        migration: &Migration,
+        error: &Error,
+    ) -> Result<bool> {
+        let may = error.code() == Some("23503") && self.eager.insert(migration.path.clone());
+        if may {
+            session.batch("roll back", "ROLLBACK").await?;
+        }
+        Ok(may)
+    }
+
+    /// Makes a role that a statement takes for granted: whether it did; `None`: none is missing.
+    async fn role(&mut self, session: &Session, step: &Step, error: &Error) -> Result<Option<bool>> {
+        let missing = missing_role(&error.cause()).filter(|_| error.code() == Some("42704"));
+        let Some(role) = missing else { return Ok(None) };
+        let (tokens, _) = tokenize(&step.text);
+        // Who drops or renames one that nobody made is mistaken.
+        let mistaken = first_of(&step.text, &["drop", "alter"])
+            && tokens.get(1).is_some_and(|t| t.is_word(&step.text, "role") || t.is_word(&step.text, "user"));
+        if mistaken || self.roles.contains(&role) {
+            return Ok(Some(false));
+        }
+        session.batch("roll back", "ROLLBACK").await?;
+        let quoted = quote(&role);
+        let make = format!("CREATE ROLE {quoted}; {}", templates::mark_role(&quoted));
+        session.batch("make a role that migrations name", &make).await?;
+        self.roles.push(role);
+        Ok(Some(true))
+    }
+
+    /// What a statement that failed does not find here, though it may be there in production.
+    fn lacks(&self, text: &str, error: &Error) -> Option<Lacks> {
+        let code = error.code()?;
+        let (tokens, _) = tokenize(text);
+        let word = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is_word(text, word));
+        if word(0, "create") && word(1, "extension") {
+            return matches!(code, "0A000" | "58P01").then_some(Lacks::Extension);
+        }
+        if !of_rows(text) {
+            return None;
+        }
+        let selects = first_of(text, &["do", "call"]) || tokens.iter().any(|t| t.is_word(text, "select"));
+        let missing = match code {
+            // A key of a table whose rows are all of these migrations is missing in production too.
+            "23503" => error.causes().iter().any(|line| {
+                let parent =
+                    line.split_once("is not present in table \"").and_then(|(_, rest)| rest.split_once('"'));
+                parent.is_some_and(|(name, _)| self.there.as_ref().is_none_or(|there| there.contains(name)))
+            }),
+            "23502" => selects,
+            code => WITHOUT_ROWS.contains(&code),
+        };
+        missing.then_some(Lacks::Rows)
+    }
+}
+
+impl Lacks {
+    fn remedy(self) -> &'static str {
+        match self {
+            Lacks::Extension => {
+                "install the extension for this server, or name one that has it: --postgres BIN_DIR, \
+                 --postgres docker:IMAGE or --server URL --disposable"
+            }
+            Lacks::Rows => "write what was left out so that it also runs where the tables are empty",
+        }
+    }
+}
+
+/// What is said of rows that are not there: by `RAISE` and `ASSERT`, by `SELECT INTO STRICT`, by a division by a count, by
+/// `setval` with no greatest key, by `EXECUTE` of what was put together out of none.
+const WITHOUT_ROWS: [&str; 7] = ["P0001", "P0002", "P0003", "P0004", "22003", "22004", "22012"];
+
+/// A statement about rows: whether it succeeds may depend on those that are there.
+fn of_rows(text: &str) -> bool {
+    first_of(text, &["insert", "update", "delete", "merge", "with", "select", "do", "call"])
+}
+
+fn first_of(text: &str, words: &[&str]) -> bool {
+    let (tokens, _) = tokenize(text);
+    tokens.first().is_some_and(|t| words.iter().any(|word| t.is_word(text, word)))
 }
 
 /// The role that a statement makes.

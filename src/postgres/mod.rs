@@ -4,6 +4,7 @@
 // This is an edge: it reads the environment, service, password and certificate files, and the clock.
 #![allow(clippy::disallowed_methods)]
 
+pub mod apply;
 pub mod catalog;
 mod compare;
 mod connect;

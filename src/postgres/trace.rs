@@ -3,7 +3,7 @@
 //! Refuses to run on a database that pgproof did not make. Refuses to judge what it sees.
 
 use super::catalog::parse;
-use super::missing::{Missed, Missing};
+use super::missing::{Left, Missed, Missing};
 use super::server::Server;
 use super::session::Session;
 use super::templates;
@@ -42,84 +42,6 @@ pub async fn lines(session: &Session) -> Result<Vec<Line>> {
     parse(doing, &session.query_json(doing, LINES, &[]).await?)
 }
 
-/// Runs migrations for their effect alone, as fast as their framework's transactions allow. Returns what this server
-/// lacks of what they ask for.
-///
-/// # Errors
-/// The first failure, with the migration's path and line; a lost connection.
-pub async fn apply(session: &Session, migrations: &[Migration]) -> Result<Vec<Missing>> {
-    let mut missing = Missed::default();
-    for migration in migrations {
-        run(session, migration, migration.steps.len(), &mut missing).await?;
-    }
-    Ok(missing.found)
-}
-
-/// Runs the first statements of a migration in their transactions.
-async fn run(session: &Session, migration: &Migration, steps: usize, missing: &mut Missed) -> Result<()> {
-    let doing = format!("apply the migration {}", migration.path);
-    let together = migration.running == Running::Together || migration.implied();
-    if together {
-        session.batch(&doing, "BEGIN").await?;
-    }
-    // Where the open transaction began, which is where to begin again.
-    let (mut at, mut from, mut open) = (0, 0, together);
-    while let Some(step) = migration.steps.get(at).filter(|_| at < steps) {
-        let control = step.control();
-        if !open {
-            from = at;
-        }
-        let ran = match missing.skips(migration, at) {
-            true => Ok(()),
-            false => session.batch(&doing, &step.text).await,
-        };
-        match ran {
-            Ok(()) => {
-                missing.ran(session, &step.text).await?;
-                open = control == Control::Begin || (open && control != Control::End);
-                at += 1;
-            }
-            Err(error) if missing.mend(session, migration, at, &error).await? => {
-                (at, open) = (from, together && from == 0);
-                if open {
-                    session.batch(&doing, "BEGIN").await?;
-                }
-            }
-            Err(error) => return Err(failed(&doing, step.line, error)),
-        }
-    }
-    if open {
-        let last = migration.steps.last().map_or(1, |step| step.line);
-        session.batch(&doing, "COMMIT").await.map_err(|error| failed(&doing, last, error))?;
-    }
-    // What a migration sets for its session is none of the next one's.
-    session.batch(&doing, "RESET ALL").await
-}
-
-fn failed(doing: &str, line: usize, error: Error) -> Error {
-    if ends(&error) {
-        return error;
-    }
-    let cause = error.cause();
-    let code = error.code().map_or(String::new(), |code| format!(" ({code})"));
-    Error::new(Kind::Environment, doing)
-        .because(format!("line {line}: {cause}{code}"))
-        .help("migrations that are applied already have to run on an empty database")
-}
-
-/// Runs the first statements of migrations that are known to run.
-///
-/// # Errors
-/// As the server says; a lost connection.
-pub async fn apply_prefix(session: &Session, migrations: &[Migration], statements: usize) -> Result<()> {
-    let (mut left, mut missing) = (statements, Missed::default());
-    for migration in migrations {
-        run(session, migration, left, &mut missing).await?;
-        left = left.saturating_sub(migration.steps.len());
-    }
-    Ok(())
-}
-
 /// A run of migrations that is being traced.
 struct Tracer<'a> {
     server: &'a Server,
@@ -148,14 +70,14 @@ enum Went {
 }
 
 /// Runs migrations behind those of the base as their framework does, and says what each statement did, and what this
-/// server lacks of what they ask for, beside the extensions that were `left` out before. A statement that fails ends them.
+/// server lacks of what they ask for, beside what was `left` out before. A statement that fails ends them.
 ///
 /// # Errors
 /// A statement that may need what was left out; a lost connection; [`Kind::Interrupted`].
 pub async fn trace(
     server: &Server,
     base: &[Migration],
-    left: &[String],
+    left: &[Left],
     migrations: &[Migration],
 ) -> Result<(Vec<Traced>, Vec<Missing>)> {
     let session = server.session("trace").await?;
@@ -165,11 +87,11 @@ pub async fn trace(
         server,
         session: &session,
         before: old.clone(),
+        missing: Missed::after(base, left, &old),
         old,
         traced: Vec::new(),
         transaction: 0,
         open: false,
-        missing: Missed::after(base, left),
         savepoints: Vec::new(),
         inserted: BTreeSet::new(),
     };
@@ -193,7 +115,8 @@ impl Tracer<'_> {
             self.begin().await?;
         }
         let (mut step, mut from, mut told) = (0, 0, self.traced.len());
-        while step < migration.steps.len() {
+        let steps = migration.steps.len();
+        while step < steps || self.open {
             if !self.open {
                 (from, told) = (step, self.traced.len());
                 if migration.implied() && migration.steps[step].control() == Control::None {
@@ -201,7 +124,11 @@ impl Tracer<'_> {
                     self.begin().await?;
                 }
             }
-            match self.step(at, migration, step).await? {
+            let went = match step < steps {
+                true => self.step(at, migration, step).await?,
+                false => self.end(at, migration, steps.saturating_sub(1), "COMMIT").await?,
+            };
+            match went {
                 Went::On => step += 1,
                 Went::Again => {
                     self.open = false;
@@ -218,9 +145,6 @@ impl Tracer<'_> {
                     return Ok(false);
                 }
             }
-        }
-        if self.open && !self.end(at, migration.steps.len().saturating_sub(1), "COMMIT").await? {
-            return Ok(false);
         }
         self.session.batch("end a migration", "RESET ALL; SET max_parallel_maintenance_workers = 0").await?;
         Ok(true)
@@ -243,11 +167,14 @@ impl Tracer<'_> {
         Ok(())
     }
 
-    /// Ends the transaction. What was put off to its end may fail there: whether it did not.
-    async fn end(&mut self, at: usize, step: usize, how: &str) -> Result<bool> {
+    /// Ends the transaction. What was put off to its end may fail there.
+    async fn end(&mut self, at: usize, migration: &Migration, step: usize, how: &str) -> Result<Went> {
         let ended = self.session.batch("end a migration", how).await;
         self.open = false;
-        let Err(error) = ended else { return Ok(true) };
+        let Err(error) = ended else { return Ok(Went::On) };
+        if self.missing.hurry(self.session, migration, &error).await? {
+            return Ok(Went::Again);
+        }
         let failed = failure(error)?;
         match self.traced.last_mut().filter(|last| (last.migration, last.step) == (at, step)) {
             Some(last) => last.failure = Some(failed),
@@ -260,7 +187,7 @@ impl Tracer<'_> {
                 ..Traced::default()
             }),
         }
-        Ok(false)
+        Ok(Went::Wrong)
     }
 
     async fn step(&mut self, at: usize, migration: &Migration, step: usize) -> Result<Went> {
@@ -273,13 +200,13 @@ impl Tracer<'_> {
             }
             Control::Begin => return Ok(Went::On),
             Control::End if self.open => {
-                let went = self.end(at, step, text).await?;
+                let went = self.end(at, migration, step, text).await?;
                 if migration.steps[step].undoes().is_some() {
                     let first = self.traced.partition_point(|traced| traced.transaction < self.transaction);
                     undo(&mut self.traced[first..]);
                     self.before = self.look().await?;
                 }
-                return Ok(if went { Went::On } else { Went::Wrong });
+                return Ok(went);
             }
             Control::End => return Ok(Went::On),
             Control::None => {}
@@ -301,7 +228,8 @@ impl Tracer<'_> {
         }
         let held = self.before.locks.clone();
         let mut traced = self.traced_at(at, step);
-        if let Err(error) = self.session.batch("run a migration", text).await {
+        let sent = self.missing.text(migration, step);
+        if let Err(error) = self.session.batch("run a migration", &sent).await {
             // VACUUM and its like, and what commits by itself: alone it may.
             if ours && matches!(error.code(), Some("25001" | "2D000")) {
                 self.session.batch("roll back", "ROLLBACK").await?;
@@ -330,8 +258,10 @@ impl Tracer<'_> {
             undo(&mut self.traced[self.savepoints[at].1..]);
             self.savepoints.truncate(at + 1);
         }
-        let went = !ours || self.end(at, step, "COMMIT").await?;
-        Ok(if went { Went::On } else { Went::Wrong })
+        match ours {
+            true => self.end(at, migration, step, "COMMIT").await,
+            false => Ok(Went::On),
+        }
     }
 
     /// One more INSERT like the last: it takes the same locks, which were seen.
@@ -341,7 +271,7 @@ impl Tracer<'_> {
             self.transaction += 1;
             traced.transaction = self.transaction;
         }
-        let ran = self.session.batch("run a migration", &migration.steps[step].text).await;
+        let ran = self.session.batch("run a migration", &self.missing.text(migration, step)).await;
         let wrong = match ran {
             Ok(()) => false,
             Err(error) if self.missing.mend(self.session, migration, step, &error).await? => {

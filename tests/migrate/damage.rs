@@ -98,14 +98,72 @@ fn a_new_migration_that_fails_is_a_finding_and_one_of_the_base_is_not() {
     let bad: &[u8] = b"ALTER TABLE nosuch ADD a int;\n";
     says(&[("m/1.sql", bad)], &[], 1, &["migration-fails", "nosuch"]);
     says(&[("m/1.sql", bad), ("base/1.sql", bad)], &[], 3, &["base/1.sql", "line 1", "nosuch"]);
-    let late: &[u8] = b"INSERT INTO p VALUES (1, 7);\n";
+    let late: &[u8] = b"CREATE TABLE a (id int PRIMARY KEY);
+CREATE TABLE b (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO b VALUES (7);\n";
     for framework in ["sqlx", "plain", "dbmate"] {
         let text = [if framework == "dbmate" { &b"-- migrate:up\n"[..] } else { b"" }, late].concat();
         let file = [("m/20240101000000_a.sql", &text[..])];
         says(&file, &["--framework", framework], 1, &["migration-fails", "foreign key"]);
     }
     let explicit = [b"BEGIN;\n", late, b"COMMIT;\n"].concat();
-    says(&[("m/1.sql", &explicit)], &[], 1, &["migration-fails", "\"line\": 3"]);
+    says(&[("m/1.sql", &explicit)], &[], 1, &["migration-fails", "\"line\": 4"]);
+}
+
+/// Whether a statement about rows runs where tables are empty tells nothing of production.
+#[test]
+fn what_asks_for_rows_of_production_is_left_out_and_told() {
+    let told = |files: &[(&str, &[u8])], more: &[&str], place: &str| {
+        let output = check(&newest(), files, more);
+        let report = report(&output);
+        assert_eq!(output.status.code(), Some(0), "{report}");
+        let gaps = report["gaps"].to_string();
+        assert!(gaps.contains(place) && gaps.contains("where tables are empty"), "{gaps}");
+        assert_eq!(report["gaps"].as_array().map(Vec::len), Some(1), "{gaps}");
+        report
+    };
+    let asks: [&[u8]; 8] = [
+        b"INSERT INTO p VALUES (1, 7) -- the first one\n;",
+        b"WITH n AS (SELECT 7 AS n) INSERT INTO p SELECT 1, n FROM n;",
+        b"INSERT INTO t (id) VALUES ((SELECT max(id) FROM t));",
+        b"SELECT setval(pg_get_serial_sequence('s', 'id'), (SELECT count(*) FROM s));",
+        b"DO $$ DECLARE r t; BEGIN SELECT * INTO STRICT r FROM t WHERE id = 1; END $$;",
+        b"DO $$ BEGIN IF NOT EXISTS (SELECT FROM t) THEN RAISE EXCEPTION 'no rows'; END IF; END $$;",
+        b"DO $$ BEGIN EXECUTE (SELECT string_agg(id::text, ',') FROM t); END $$;",
+        b"SELECT 100 / count(*) FROM t;",
+    ];
+    let serial: &[u8] = b"CREATE TABLE s (id bigserial);\n";
+    let after: &[u8] = b"\nALTER TABLE t DROP COLUMN n;\n";
+    for ask in asks {
+        for framework in ["plain", "sqlx", "dbmate"] {
+            let up: &[u8] = if framework == "dbmate" { b"-- migrate:up\n" } else { b"" };
+            let text = [up, serial, ask, after].concat();
+            let name = "m/20240101000000_a.sql";
+            let line = if framework == "dbmate" { 3 } else { 2 };
+            let place = format!("_a.sql:{line}: ");
+            let report = told(&[(name, &text)], &["--framework", framework], &place);
+            let text = report["findings"].to_string();
+            assert!(text.contains("drop-breaks-clients"), "{}: {text}", String::from_utf8_lossy(ask));
+        }
+        let first = [serial, ask].concat();
+        told(
+            &[("m/1.sql", &first), ("base/1.sql", &first), ("m/2.sql", b"ALTER TABLE t ADD a int;")],
+            &[],
+            "1.sql:2: ",
+        );
+    }
+    // In a transaction that sqlx makes, what is put off to its end is found; circles close there.
+    let circle: &[u8] = b"CREATE TABLE a (id int PRIMARY KEY, b int);
+CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO b VALUES (1, 1);
+INSERT INTO a VALUES (1, 1);";
+    says(&[("m/20240101000000_a.sql", circle)], &["--framework", "sqlx"], 0, &["\"gaps\": []"]);
+    let own: &[u8] = b"CREATE TABLE a (id int PRIMARY KEY);\nCREATE TABLE b (a int REFERENCES a);\nINSERT INTO b VALUES (1);";
+    says(&[("m/1.sql", own)], &[], 1, &["migration-fails", "\"line\": 3"]);
+    says(&[("m/1.sql", b"INSERT INTO t VALUES (NULL, 1);")], &[], 1, &["migration-fails"]);
+    // What comes of it is not there for others: that is no finding, and has a remedy.
+    let makes: &[u8] = b"DO $$ BEGIN ASSERT EXISTS (SELECT FROM t); CREATE TABLE u (id int); END $$;\nALTER TABLE u ADD a int;";
+    says(&[("m/1.sql", makes)], &[], 3, &["line 2", "assertion failed", "tables are empty"]);
 }
 
 #[test]

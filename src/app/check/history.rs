@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::migrate::Migration;
 use crate::migrate::history::{Fails, Line, apart, by_version};
 use crate::pack::Pack;
-use crate::postgres::{Session, trace};
+use crate::postgres::{Session, apply, trace};
 use std::collections::BTreeSet;
 
 /// A database of head's files alone.
@@ -49,7 +49,7 @@ pub(super) async fn anew(
                 nearest = Some((apart, run));
             }
         }
-        if let Err(error) = trace::apply(&session, std::slice::from_ref(migration)).await {
+        if let Err(error) = apply::apply(&session, std::slice::from_ref(migration)).await {
             if trace::ends(&error) {
                 return Err(error);
             }

@@ -21,6 +21,7 @@ use crate::migrate::Migration;
 use crate::migrate::traced::{Effect, Traced};
 use crate::pack::Pack;
 use crate::pack::place::{Laid, Layout, Places, does};
+use crate::postgres::apply;
 use crate::postgres::plans::{Asked, sides as plan_sides};
 use crate::postgres::{Interrupt, Server, trace, twin as database};
 use crate::rules::{self, Config};
@@ -313,7 +314,7 @@ impl Comparison<'_> {
                     {
                         let server = self.ground.connect(database).await?;
                         let session = server.session("prefix").await?;
-                        match trace::apply_prefix(&session, &self.sides.new, prefix).await {
+                        match apply::apply_prefix(&session, &self.sides.new, prefix).await {
                             Err(error) if !trace::ends(&error) => return Ok(()),
                             applied => applied?,
                         }
