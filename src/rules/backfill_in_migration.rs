@@ -5,6 +5,7 @@
 
 use super::whole::rows_of;
 use super::migration::{ERROR, Range, WARNING, evidence, finding, loudness, within, work};
+use super::moving::Moving;
 use super::{Check, Spec, Threshold, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Evidence, Finding};
@@ -32,7 +33,8 @@ pub(super) const SPEC: Spec = Spec {
 
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
-    for traced in ctx.traced {
+    let moving = Moving::of(ctx);
+    for (_, traced) in ctx.traced.iter().enumerate().filter(|(at, _)| !moving.commits(*at)) {
         for whole in rows_of(ctx, traced, |e| e.changes_rows && !e.rewritten) {
             let effect = &whole.effect;
             // A weaker lock than a build's or a validation's: what reads here changes.

@@ -3,6 +3,7 @@
 //! Refuses to count rows: what was so when the table was last analysed is what it knows.
 
 use super::migration::{finding, names, text};
+use super::moving::Moving;
 use super::{Check, Spec, Threshold, Tuning};
 use crate::context::TraceContext;
 use crate::finding::{Confidence, Evidence, Finding, Severity};
@@ -30,6 +31,7 @@ pub(super) const SPEC: Spec = Spec {
 
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
+    let moving = Moving::of(ctx);
     // A CHECK that is validated and the NOT NULL that it helps are one; so are a table and its partitions.
     let mut told: BTreeSet<(&str, Asked)> = BTreeSet::new();
     for (at, traced) in ctx.traced.iter().enumerate() {
@@ -39,7 +41,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
                 let asked = (demand.column.as_str(), demand.holds, demand.condition.as_deref());
                 let again = told.contains(&(effect.relation.as_str(), asked))
                     || (effect.part && here.contains(&asked));
-                if again || mended(ctx, at, effect, demand) {
+                if again || mended(ctx, &moving, at, effect, demand) {
                     continue;
                 }
                 let broken = match demand.holds {
@@ -68,10 +70,12 @@ fn within(demand: &Demand) -> String {
 type Asked<'a> = (&'a str, Holds, Option<&'a str>);
 
 /// An earlier statement, or the same one, changes what stands in the column, or takes the rows away.
-fn mended(ctx: &TraceContext, at: usize, effect: &Effect, demand: &Demand) -> bool {
+fn mended(ctx: &TraceContext, moving: &Moving, at: usize, effect: &Effect, demand: &Demand) -> bool {
     let retyped = |one: &Effect| one.retyped.iter().any(|(column, ..)| *column == demand.column);
     let same = |one: &&Effect| one.relation == effect.relation;
+    let columns: Vec<&str> = [Some(&demand.column), demand.was.as_ref()].into_iter().flatten().map(String::as_str).collect();
     (demand.holds != Holds::Type && retyped(effect))
+        || moving.mends(at + 1, &effect.relation, &columns)
         || demand.refers.as_ref().is_some_and(|(parent, _)| filled(ctx, at, parent))
         || ctx.traced[..at].iter().any(|traced| {
             let sql = text(ctx, traced);

@@ -10,6 +10,7 @@ mod gate;
 mod hidden;
 mod memory;
 mod migration;
+mod moving;
 pub mod page;
 mod rewriting;
 mod runs;
