@@ -12,7 +12,7 @@ use crate::pack::place::{Class, File, Laid, Layout, Places};
 use crate::postgres::catalog::Asked;
 use crate::postgres::what_if::NewIndex;
 use crate::postgres::{
-    ConnectOptions, Environment, Flags, Interrupt, Server, Session, catalog, twin as database, what_if,
+    ConnectOptions, Environment, Flags, Interrupt, Server, Session, catalog, trace, twin as database, what_if,
 };
 use crate::scratch;
 use std::collections::{BTreeSet, HashMap};
@@ -32,6 +32,9 @@ pub struct Ground {
     admin: Server,
     /// Databases of ours on a server that stays.
     made: std::cell::RefCell<Vec<String>>,
+    /// Production's TimeZone, once a pack said so: whether a timestamp's type changes without a rewrite, and which instant
+    /// the bound of a partition is, depends on it.
+    zone: std::cell::RefCell<Option<String>>,
 }
 
 impl Ground {
@@ -53,7 +56,8 @@ impl Ground {
             }
         };
         let admin = connect(scratch.as_ref(), url.as_deref(), "postgres", interrupt).await?;
-        let ground = Ground { scratch, url, interrupt: interrupt.clone(), admin, made: Vec::new().into() };
+        let (interrupt, made, zone) = (interrupt.clone(), Vec::new().into(), None.into());
+        let ground = Ground { scratch, url, interrupt, admin, made, zone };
         ground.check(major).await?;
         Ok(ground)
     }
@@ -121,6 +125,10 @@ impl Ground {
         let name = &self.named(name);
         self.drop_first(&admin, name).await?;
         let unsorted = database::create(&admin, name, pack.map(|p| &p.source), self.major()).await?;
+        let zone = pack.and_then(|pack| pack.source.settings.get("TimeZone")).cloned();
+        if zone.is_some() {
+            *self.zone.borrow_mut() = zone;
+        }
         self.mark(&admin, name).await?;
         Ok(unsorted.map(|what| gap(what, "plans of ranges of text")).into_iter().collect())
     }
@@ -137,8 +145,16 @@ impl Ground {
         self.mark(&admin, to).await
     }
 
-    /// So that the next run drops it where this one is killed.
+    /// Gives it production's time zone, and marks it so that the next run drops it where this one is killed.
     async fn mark(&self, admin: &Session, name: &str) -> Result<()> {
+        let zone = self.zone.borrow().clone();
+        if let Some(zone) = zone
+            && let Err(error) = database::set(admin, name, &[("TimeZone", &zone)]).await
+            && trace::ends(&error)
+        {
+            // One that this server does not know is told of the twin.
+            return Err(error);
+        }
         if self.scratch.is_some() { Ok(()) } else { database::mark(admin, name).await }
     }
 
