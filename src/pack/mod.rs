@@ -7,6 +7,7 @@ pub mod array;
 pub mod height;
 pub mod place;
 pub mod redact;
+mod retyped;
 
 use crate::capture::Gap;
 use crate::catalog::QualifiedName;

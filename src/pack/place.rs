@@ -3,6 +3,7 @@
 //! Refuses to match by likeness: a name, or an index of the same definition. On a database with migrations applied,
 //! relations are those of before by their OIDs, so that statistics follow a rename.
 
+use super::retyped::{bare, becomes};
 use super::{Column, Gin, Pack, Relation, RelationKind, Slot, array, height, kind};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub struct Layout {
     pub relations: Vec<Laid>,
     pub objects: Vec<LaidObject>,
+    /// Types that are enums, as columns have them.
+    pub enums: BTreeSet<String>,
 }
 
 /// A relation of a [`Layout`].
@@ -32,6 +35,8 @@ pub struct Laid {
     pub definition: Option<String>,
     /// By number: name and type.
     pub columns: BTreeMap<i16, (String, String)>,
+    /// Of an index, by the number of its column: what it computes.
+    pub expressions: BTreeMap<i16, String>,
     /// Numbers of the columns that take no NULL, where no trigger can fill them.
     pub strict: Vec<i16>,
 }
@@ -54,6 +59,9 @@ pub struct Places {
     columns: Vec<Vec<Option<(i16, String)>>>,
     /// OID of each object of the pack.
     objects: Vec<Option<u32>>,
+    /// Which relation of the pack, and which column of it, has the statistics of an expression; by the table's OID and the
+    /// expression.
+    expressions: HashMap<(u32, String), (usize, usize)>,
 }
 
 /// What is to be written into a database so that its planner is production's.
@@ -168,7 +176,16 @@ impl Places {
             base.objects.iter().find(|o| o.schema == schema && o.name == name).map(|o| o.oid)
         };
         let objects = pack.extended.iter().map(|e| object(&e.schema, &e.name)).collect();
-        Places { oids, columns, objects }
+        let mut expressions = HashMap::new();
+        for (at, (relation, oid)) in pack.relations.iter().zip(&oids).enumerate() {
+            let Some(laid) = oid.and_then(|oid| laid.get(&oid)) else { continue };
+            for (column, known) in relation.columns.iter().enumerate() {
+                if let (Some(table), Some(expression)) = (laid.table, laid.expressions.get(&known.number)) {
+                    expressions.entry((table, expression.clone())).or_insert((at, column));
+                }
+            }
+        }
+        Places { oids, columns, objects, expressions }
     }
 
     /// Relations of the pack that the database lacks.
@@ -184,41 +201,65 @@ impl Places {
     }
 
     /// What is to be written into a database that was copied from the one of [`Places::find`] and may have changed
-    /// since.
+    /// since. What was made anew holds what it held: a table under its name, an index of the same definition.
     pub fn on(&self, pack: &Pack, layout: &Layout, major: u32) -> Placed {
-        let laid: HashMap<u32, &Laid> = layout.relations.iter().map(|r| (r.oid, r)).collect();
         let mut placed = Placed::default();
-        let mut known: BTreeSet<u32> = BTreeSet::new();
-        let mut gone: HashMap<(u32, bool, &str), &Relation> = HashMap::new();
-        for ((relation, oid), columns) in pack.relations.iter().zip(&self.oids).zip(&self.columns) {
-            let Some(oid) = *oid else { continue };
-            let Some(now) = laid.get(&oid) else {
-                // Perhaps it was made anew under another name.
-                let table = relation.table.as_ref().and_then(|t| self.oid(pack, &t.schema, &t.name));
-                if let (Some(table), Some((unique, does))) =
-                    (table, relation.definition.as_deref().and_then(does))
-                {
-                    gone.insert((table, unique, does), relation);
-                }
-                continue;
-            };
-            known.insert(oid);
-            placed.relation(relation, now, columns, pack.source.block_size);
+        let known: HashMap<u32, usize> =
+            self.oids.iter().enumerate().filter_map(|(at, oid)| Some(((*oid)?, at))).collect();
+        let named: HashMap<(&str, &str), usize> = pack
+            .relations
+            .iter()
+            .enumerate()
+            .map(|(at, r)| ((r.schema.as_str(), r.name.as_str()), at))
+            .collect();
+        let again = |now: &Laid| {
+            let same = named.get(&(now.schema.as_str(), now.name.as_str())).copied()?;
+            kinds(&now.kind).contains(&pack.relations[same].kind).then_some(same)
+        };
+        let tables: HashMap<u32, usize> = (layout.relations.iter().filter(|now| now.table.is_none()))
+            .filter_map(|now| Some((now.oid, known.get(&now.oid).copied().or_else(|| again(now))?)))
+            .collect();
+        let mut does_same: HashMap<(usize, bool, &str), usize> = HashMap::new();
+        for (at, relation) in pack.relations.iter().enumerate() {
+            let table = relation.table.as_ref();
+            let table = table.and_then(|t| named.get(&(t.schema.as_str(), t.name.as_str())).copied());
+            if let (Some(table), Some((unique, does))) =
+                (table, relation.definition.as_deref().and_then(does))
+            {
+                does_same.entry((table, unique, does)).or_insert(at);
+            }
         }
-        for now in layout.relations.iter().filter(|now| !known.contains(&now.oid)) {
-            let does = now.definition.as_deref().and_then(does);
-            let again =
-                now.table.zip(does).and_then(|(table, (unique, does))| gone.get(&(table, unique, does)));
-            match again {
-                Some(relation) => placed.relation(relation, now, &[], pack.source.block_size),
-                None if ["r", "m", "i"].contains(&now.kind.as_str()) => placed.new.push(now.oid),
-                None => {}
+        for now in &layout.relations {
+            let made = || match now.table {
+                Some(table) => {
+                    let (unique, does) = now.definition.as_deref().and_then(does)?;
+                    does_same.get(&(*tables.get(&table)?, unique, does)).copied()
+                }
+                None => tables.get(&now.oid).copied(),
+            };
+            match known.get(&now.oid).copied().or_else(made) {
+                Some(at) => {
+                    let columns = self.columns_on(at, &pack.relations[at], now);
+                    placed.relation(
+                        &pack.relations[at],
+                        now,
+                        &columns,
+                        pack.source.block_size,
+                        &layout.enums,
+                    );
+                }
+                None => {
+                    if ["r", "m", "i"].contains(&now.kind.as_str()) {
+                        placed.new.push(now.oid);
+                    }
+                    self.computed(pack, now, &tables, layout, &mut placed);
+                }
             }
         }
         let there: BTreeSet<u32> = layout.objects.iter().map(|o| o.oid).collect();
         for (object, oid) in pack.extended.iter().zip(&self.objects) {
             let Some(oid) = oid.filter(|oid| there.contains(oid) && major == pack.major()) else { continue };
-            let expression = |column: &Column| statistics(0, column.number, column, None);
+            let expression = |column: &Column| statistics(0, column.number, column, None, &layout.enums);
             placed.extended.push(ObjectData {
                 oid,
                 inherited: object.inherited,
@@ -231,9 +272,37 @@ impl Places {
         placed
     }
 
-    fn oid(&self, pack: &Pack, schema: &str, name: &str) -> Option<u32> {
-        let at = pack.relations.iter().position(|r| r.schema == schema && r.name == name)?;
-        self.oids[at]
+    /// Number and type of the columns of a relation of the pack, as they were, where `now` has them.
+    fn columns_on(&self, at: usize, relation: &Relation, now: &Laid) -> Vec<Option<(i16, String)>> {
+        if self.oids[at] == Some(now.oid) {
+            return self.columns[at].clone();
+        }
+        let places = relation.columns.iter().zip(&self.columns[at]);
+        let place = |(column, place): (&Column, &Option<(i16, String)>)| {
+            let (_, kind) = place.as_ref()?;
+            number(relation, column, now).map(|(number, _)| (number, kind.clone()))
+        };
+        places.map(place).collect()
+    }
+
+    /// The statistics of what a new index computes, where another index of its table computed it before.
+    fn computed(
+        &self,
+        pack: &Pack,
+        now: &Laid,
+        tables: &HashMap<u32, usize>,
+        layout: &Layout,
+        placed: &mut Placed,
+    ) {
+        let table = now.table.and_then(|table| tables.get(&table)).and_then(|at| self.oids[*at]);
+        let Some(table) = table else { return };
+        for (number, expression) in &now.expressions {
+            let Some((at, column)) = self.expressions.get(&(table, expression.clone())) else { continue };
+            let place = self.columns[*at][*column].as_ref();
+            let (Some((_, then)), Some((_, kind))) = (place, now.columns.get(number)) else { continue };
+            let column = &pack.relations[*at].columns[*column];
+            placed.statistics.push(statistics(now.oid, *number, column, Some((then, kind)), &layout.enums));
+        }
     }
 }
 
@@ -264,6 +333,7 @@ impl Placed {
         now: &Laid,
         columns: &[Option<(i16, String)>],
         block_size: u32,
+        enums: &BTreeSet<String>,
     ) {
         self.classes.push(Class {
             oid: now.oid,
@@ -283,25 +353,26 @@ impl Placed {
         for (column, place) in packed.columns.iter().zip(columns) {
             let Some((number, then)) = place else { continue };
             let Some((_, kind)) = now.columns.get(number) else { continue };
-            let retyped = (kind != then).then(|| (bare(then), bare(kind)));
-            self.statistics.push(statistics(now.oid, *number, column, retyped));
+            self.statistics.push(statistics(now.oid, *number, column, Some((then, kind)), enums));
         }
     }
 }
 
-/// A type without its length: `character varying(20)` is stored as `character varying`.
-fn bare(kind: &str) -> &str {
-    kind.split('(').next().unwrap_or(kind)
-}
-
-/// A column's statistics as they are stored. `retyped`: its type was, and is.
-fn statistics(oid: u32, number: i16, column: &Column, retyped: Option<(&str, &str)>) -> Statistics {
+/// A column's statistics as they are stored. `types`: what its type was, and is; `None`: none can have changed it.
+fn statistics(
+    oid: u32,
+    number: i16,
+    column: &Column,
+    types: Option<(&str, &str)>,
+    enums: &BTreeSet<String>,
+) -> Statistics {
     let mut slots: Vec<Slot> = column.slots.clone();
     if let Some((low, high)) = &column.ends {
         slots.iter_mut().filter(|s| s.kind == kind::HISTOGRAM).for_each(|slot| with_ends(slot, low, high));
     }
-    if let Some((was, is)) = retyped.filter(|(was, is)| was != is) {
-        slots.retain_mut(|slot| becomes(slot, was, is));
+    let retyped = types.map(|(was, is)| (bare(was), bare(is))).filter(|(was, is)| was != is);
+    if let Some((was, is)) = retyped {
+        slots.retain_mut(|slot| becomes(slot, was, is, enums.contains(is)));
     }
     Statistics {
         oid,
@@ -312,28 +383,6 @@ fn statistics(oid: u32, number: i16, column: &Column, retyped: Option<(&str, &st
         distinct: column.distinct,
         slots,
     }
-}
-
-/// Makes a slot of one type one of another, where its values and their order stay what they are: whether they do. Values of
-/// another type under a column would end the server's process.
-fn becomes(slot: &mut Slot, was: &str, is: &str) -> bool {
-    let text = |kind: &str| matches!(kind, "text" | "character varying");
-    let pair = |kind: &str| format!("({kind},{kind})");
-    let own = slot.element.as_deref().is_none_or(|element| element == was);
-    if text(was) && text(is) {
-        // Both are compared as text.
-        if own && slot.element.is_some() {
-            slot.element = Some(is.to_owned());
-        }
-        return own;
-    }
-    let compared = slot.operator.as_ref().is_none_or(|operator| operator.ends_with(&pair(was)));
-    if text(was) || text(is) || !own || !compared {
-        return false;
-    }
-    slot.element = slot.element.as_ref().map(|_| is.to_owned());
-    slot.operator = slot.operator.as_ref().map(|operator| operator.replace(&pair(was), &pair(is)));
-    true
 }
 
 /// The histogram's outer bounds are what the planner would find at the ends of the index.

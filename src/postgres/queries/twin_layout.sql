@@ -14,6 +14,8 @@ SELECT pg_catalog.json_build_object(
       'columns', (SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_array(a.attname,
           pg_catalog.format_type(a.atttypid, a.atttypmod))), '{}')
         FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+      'expressions', (SELECT COALESCE(pg_catalog.json_object_agg(k, pg_catalog.pg_get_indexdef(i.indexrelid, k, false)), '{}')
+        FROM pg_catalog.generate_series(1, i.indnkeyatts) k WHERE (i.indkey::int2[])[k - 1] = 0),
       'strict', (SELECT COALESCE(pg_catalog.json_agg(a.attnum), '[]') FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND a.attgenerated = ''
           AND c.relkind IN ('r', 'p')
@@ -30,4 +32,6 @@ SELECT pg_catalog.json_build_object(
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')),
   'objects', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(
       'oid', e.oid::int8, 'table', e.stxrelid::int8, 'schema', n.nspname, 'name', e.stxname) ORDER BY e.oid), '[]')
-    FROM pg_catalog.pg_statistic_ext e JOIN pg_catalog.pg_namespace n ON n.oid = e.stxnamespace))
+    FROM pg_catalog.pg_statistic_ext e JOIN pg_catalog.pg_namespace n ON n.oid = e.stxnamespace),
+  'enums', (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.format_type(t.oid, NULL) ORDER BY t.oid), '[]')
+    FROM pg_catalog.pg_type t WHERE t.typtype = 'e'))
