@@ -382,10 +382,15 @@ fn access(ctx: &PlanContext, node: &crate::plan::Node) -> Option<String> {
         return Some(format!("{name} is read through {index}{direction}, {what}"));
     }
     (node.kind == "Seq Scan" && relation.kind == RelationKind::Table).then(|| {
-        let facts = ctx.facts_of(node.id);
-        match facts.removed_share {
-            Some(share) if share.0 > 0.5 => format!("{name} is read in full, which is quick enough"),
-            _ => format!("{name} is read in full, and most of it is needed"),
+        let removed = ctx.facts_of(node.id).removed_share;
+        let unfiltered = node.detail.filter.is_none();
+        match removed {
+            _ if unfiltered => format!("{name} is read in full, and all of it is needed"),
+            Some(share) if share.0 <= 0.5 => format!("{name} is read in full, and most of it is needed"),
+            Some(_) if ctx.facts.execution.is_some() => {
+                format!("{name} is read in full, which is quick enough")
+            }
+            _ => format!("{name} is read in full"),
         }
     })
 }

@@ -160,12 +160,13 @@ fn extension(gap: &Gap) -> Option<Left> {
 /// Something that this server lacks, which the report has to tell.
 fn left_out(missing: Missing) -> Gap {
     let Missing { path, line, left } = missing;
-    let (why, disables) = match left.lacks {
-        Lacks::Extension => ("", "whatever needs it"),
-        Lacks::Rows => (" where tables are empty", "what it does, and whatever needs it"),
+    let (what, disables) = match left.lacks {
+        Lacks::Extension => ("; it was left out", "whatever needs it"),
+        Lacks::Rows => (" where tables are empty; it was left out", "what it does, and whatever needs it"),
+        Lacks::Role => ("; one was made here", "whether production has it"),
     };
     Gap {
-        what: format!("{path}:{line}: {}{why}; it was left out", left.said),
+        what: format!("{path}:{line}: {}{what}", left.said),
         sqlstate: None,
         disables: vec![disables.to_owned()],
     }
@@ -224,7 +225,13 @@ async fn check(
             (Some(pack), Some(path)) => {
                 let layout = database::layout(&session).await?;
                 let places = Places::find(pack, &layout);
-                twin::fits(pack, &places, path)?;
+                twin::fits(pack, &places, path).map_err(|error| match sides.base.is_empty() && scripts.is_empty() {
+                    true => error.help(
+                        "say what production has already: --base with a revision or a folder of migrations, or --schema with \
+                         what pg_dump --schema-only writes",
+                    ),
+                    false => error,
+                })?;
                 capture.gaps.extend(twin::missing(pack, &places));
                 capture.gaps.extend(pack.gaps.iter().cloned());
                 Some((places, layout))

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// The least that a plan is taken to cost: the last digit that the server prints.
 const LEAST: f64 = 0.01;
+/// The same plan is none the worse where it costs less than that more: a page read in order.
+const PAGE: f64 = 1.0;
 /// A ratio is worth another sentence from here on.
 const CLEARLY: f64 = 1.5;
 
@@ -191,7 +193,8 @@ fn changed(
         .collect();
     let other = paths != now || shape(was, base) != shape(is, head);
     if !other {
-        return if ratio >= thresholds.grown { Outcome::Worse } else { Outcome::Unchanged };
+        let grown = ratio >= thresholds.grown && after - before >= PAGE;
+        return if grown { Outcome::Worse } else { Outcome::Unchanged };
     }
     if (ratio - 1.0).abs() <= thresholds.tie {
         return Outcome::Tie;

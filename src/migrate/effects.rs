@@ -27,6 +27,10 @@ pub fn effects(
         let bare = relation.rsplit('.').next().unwrap_or(relation).trim_matches('"').to_lowercase();
         changes == Some(Changing::Named) && lower.contains(&bare)
     };
+    // A change of type makes constraints anew that are there: nobody can add them in another way.
+    let known = |made: &Constraint| (made.table, made.name.clone(), made.definition.clone());
+    let there = before.constraints.values().filter(|was| matches!(was.kind.as_str(), "c" | "f"));
+    let again: BTreeSet<(u32, String, String)> = there.map(known).collect();
     let indexes = built(before, after, &locks);
     let constraints = made_or_validated(before, after);
     let mut effects = Vec::new();
@@ -54,6 +58,7 @@ pub fn effects(
             relation: then.name.clone(),
             table,
             view: then.kind == "v",
+            materialized: then.kind == "m",
             part: was.parent.is_some_and(locked),
             above: top(oid, false).filter(|_| whole.is_none()),
             whole,
@@ -69,6 +74,7 @@ pub fn effects(
                 && (!writes(held, oid) || named(&was.name)),
             built: built.iter().map(|seen| seen.name.clone()).collect(),
             methods: methods(&built),
+            computed: computed(before, oid, &built),
             dropped: now.is_none(),
             renamed_to: now.filter(|now| now.name != was.name).map(|now| now.name.clone()),
             added_columns: Vec::new(),
@@ -78,7 +84,7 @@ pub fn effects(
             not_null: Vec::new(),
             constraints: bound
                 .iter()
-                .filter(|(id, _)| !before.constraints.contains_key(id))
+                .filter(|(id, made)| !before.constraints.contains_key(id) && !again.contains(&known(made)))
                 .map(|(_, constraint)| (*constraint).clone())
                 .collect(),
             taken: Vec::new(),
@@ -136,6 +142,17 @@ fn methods(built: &[&Seen]) -> Vec<String> {
     if all.iter().all(|method| method == "btree") { Vec::new() } else { all }
 }
 
+/// The names of those indexes that compute what no index of the table did before.
+fn computed(before: &Picture, table: u32, built: &[&Seen]) -> Vec<String> {
+    let computes = |seen: &Seen| seen.made.as_ref().and_then(|made| made.computes.clone());
+    let known = |what: &String| {
+        let mut others = before.relations.values().filter(|seen| seen.table == Some(table));
+        others.any(|other| computes(other).as_ref() == Some(what))
+    };
+    let new = built.iter().filter(|seen| computes(seen).is_some_and(|what| !known(&what)));
+    new.map(|seen| seen.name.clone()).collect()
+}
+
 /// The indexes that a statement built.
 fn built<'a>(before: &Picture, after: &'a Picture, locks: &BTreeMap<u32, Lock>) -> Vec<&'a Seen> {
     let file = |picture: &Picture, table: Option<u32>| picture.relations.get(&table?).map(|seen| seen.file);
@@ -159,12 +176,25 @@ fn made_or_validated<'a>(before: &Picture, after: &'a Picture) -> Vec<(u32, &'a 
     now.map(|(oid, constraint)| (*oid, constraint)).collect()
 }
 
-/// Marks what is gone or renamed and has a successor of its name at the end, and forgets what a later statement mends.
-pub fn mark_end(traced: &mut [Traced], end: &Picture) {
-    let names: BTreeMap<&str, u32> =
-        end.relations.iter().map(|(oid, seen)| (seen.name.as_str(), *oid)).collect();
+/// Marks what is gone or renamed and has a successor of its name at the end, forgets what a later statement mends, and
+/// holds a view that was made anew to its columns of before.
+pub fn mark_end(traced: &mut [Traced], old: &Picture, end: &Picture) {
+    let names: BTreeMap<&str, (u32, &Seen)> =
+        end.relations.iter().map(|(oid, seen)| (seen.name.as_str(), (*oid, seen))).collect();
     for effect in traced.iter_mut().flat_map(|traced| &mut traced.effects) {
-        effect.remade = names.get(effect.relation.as_str()).is_some_and(|oid| *oid != effect.oid);
+        let successor = names.get(effect.relation.as_str()).filter(|(oid, _)| *oid != effect.oid);
+        effect.remade = successor.is_some();
+        if let Some((_, seen)) = successor {
+            let lacks = |name: &str| !seen.columns.values().any(|column| column.name == name);
+            effect.dropped_columns.retain(|name| lacks(name));
+            effect.renamed_columns.retain(|(name, _)| lacks(name));
+            let then = old
+                .relations
+                .get(&effect.oid)
+                .filter(|_| effect.dropped && (effect.view || effect.materialized));
+            let names = then.into_iter().flat_map(|then| then.columns.values()).map(|column| &column.name);
+            effect.dropped_columns.extend(names.filter(|name| lacks(name)).cloned());
+        }
         effect.hides_rows &= end.relations.get(&effect.oid).is_some_and(|seen| seen.hidden);
     }
 }
@@ -218,7 +248,17 @@ pub fn undo(traced: &mut [Traced]) {
         traced.keys.clear();
         for effect in &mut traced.effects {
             let Effect {
-                oid, lock, rewritten, scanned, changes_rows, table, view, part, partitioned, ..
+                oid,
+                lock,
+                rewritten,
+                scanned,
+                changes_rows,
+                table,
+                view,
+                materialized,
+                part,
+                partitioned,
+                ..
             } = *effect;
             *effect = Effect {
                 relation: std::mem::take(&mut effect.relation),
@@ -233,6 +273,7 @@ pub fn undo(traced: &mut [Traced]) {
                 changes_rows,
                 table,
                 view,
+                materialized,
                 part,
                 partitioned,
                 ..Effect::default()

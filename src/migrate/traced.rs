@@ -135,6 +135,8 @@ pub struct Made {
     pub predicate: Option<String>,
     /// NULLS NOT DISTINCT.
     pub nulls_equal: bool,
+    /// Its expressions.
+    pub computes: Option<String>,
 }
 
 /// A constraint in a [`Picture`].
@@ -197,6 +199,9 @@ pub struct Effect {
     pub table: bool,
     #[serde(default)]
     pub view: bool,
+    /// A view with rows: a query makes them again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub materialized: bool,
     /// It is a part of a table that the statement locks too.
     #[serde(default)]
     pub part: bool,
@@ -224,6 +229,9 @@ pub struct Effect {
     /// Their access methods, in order, where one of them is no B-tree.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
+    /// Those of them that compute what no other index of the table did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub computed: Vec<String>,
     /// It is gone.
     pub dropped: bool,
     pub renamed_to: Option<String>,

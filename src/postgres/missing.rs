@@ -38,6 +38,8 @@ pub enum Lacks {
     Extension,
     /// It asks for rows, and tables are empty here.
     Rows,
+    /// It names a role that none of the migrations made: one was made here.
+    Role,
 }
 
 /// What was missing so far.
@@ -114,7 +116,7 @@ impl Missed {
         if step.control() == Control::End || first_of(&step.text, &["set"]) {
             return self.hurry(session, migration, error).await;
         }
-        if let Some(made) = self.role(session, step, error).await? {
+        if let Some(made) = self.role(session, &migration.path, step, error).await? {
             return Ok(made);
         }
         let there = role_made(&step.text).filter(|_| error.code() == Some("42710"));
@@ -132,7 +134,8 @@ impl Missed {
         }
         // A column, a type, a function, a table, a schema that is not there.
         let unknown = matches!(error.code(), Some("42703" | "42704" | "42883" | "42P01" | "3F000"));
-        let mut left = self.left.iter().chain(self.found.iter().map(|missing| &missing.left));
+        let left = self.left.iter().chain(self.found.iter().map(|missing| &missing.left));
+        let mut left = left.filter(|left| left.lacks != Lacks::Role);
         match left.next().filter(|_| unknown) {
             Some(left) => {
                 let why = format!(
@@ -167,7 +170,13 @@ impl Missed {
     }
 
     /// Makes a role that a statement takes for granted: whether it did; `None`: none is missing.
-    async fn role(&mut self, session: &Session, step: &Step, error: &Error) -> Result<Option<bool>> {
+    async fn role(
+        &mut self,
+        session: &Session,
+        path: &str,
+        step: &Step,
+        error: &Error,
+    ) -> Result<Option<bool>> {
         let missing = missing_role(&error.cause()).filter(|_| error.code() == Some("42704"));
         let Some(role) = missing else { return Ok(None) };
         let (tokens, _) = tokenize(&step.text);
@@ -182,6 +191,11 @@ impl Missed {
         let make = format!("CREATE ROLE {quoted}; {}", templates::mark_role(&quoted));
         session.batch("make a role that migrations name", &make).await?;
         self.roles.push(role);
+        // Of the base's, production has it.
+        if self.known.is_some() {
+            let left = Left { lacks: Lacks::Role, said: error.cause() };
+            self.found.push(Missing { path: path.to_owned(), line: step.line, left });
+        }
         Ok(Some(true))
     }
 
@@ -218,6 +232,7 @@ impl Lacks {
                 "install the extension for this server, or name one that has it: --postgres BIN_DIR, \
                  --postgres docker:IMAGE or --server URL --disposable"
             }
+            Lacks::Role => "make the role first",
             Lacks::Rows => "write what was left out so that it also runs where the tables are empty",
         }
     }

@@ -101,7 +101,7 @@ pub async fn trace(
         }
     }
     let end = tracer.before.clone();
-    mark_end(&mut tracer.traced, &end);
+    mark_end(&mut tracer.traced, &tracer.old, &end);
     mark_unserved(&mut tracer.traced, &tracer.old, &end);
     Ok((tracer.traced, tracer.missing.found))
 }
@@ -413,6 +413,12 @@ fn failure(error: Error) -> Result<Failure> {
     if ends(&error) {
         return Err(error);
     }
-    let message = error.cause();
+    let mut message = error.cause();
+    // Which view, which key: of many, the first.
+    let causes = error.causes();
+    let detail = causes.iter().find_map(|line| line.strip_prefix("DETAIL: "));
+    if let Some(first) = detail.and_then(|detail| detail.lines().next()) {
+        message = format!("{message}: {}", first.trim_end_matches('.'));
+    }
     Ok(Failure { sqlstate: error.code().map(str::to_owned), message })
 }

@@ -51,6 +51,9 @@ pub fn render(report: &Report, style: &Style) -> String {
         tried(&mut out, report);
         checked(&mut out, report, style);
         gaps(&mut out, report, style);
+    } else if !report.gaps.is_empty() {
+        let things = counted(report.gaps.len() as f64, "thing");
+        let _ = writeln!(out, "not seen: {things}; without --quiet they are listed\n");
     }
     suppressed::suppressions(&mut out, report, style);
     outcomes::outcomes(&mut out, report, style);

@@ -58,6 +58,14 @@ fn rewrites(
         found.why.push_str("; from then on a crash empties the table, and no standby has its rows");
     }
     found.help = match effect.retyped.as_slice() {
+        [several @ .., (last, ..)] if !several.is_empty() => {
+            let others: Vec<&str> = several.iter().map(|(column, ..)| column.as_str()).collect();
+            format!(
+                "add a column of the new type for each of {} and {last}, keep it equal with a trigger, fill it in batches, and \
+                 swap the two; a type that asks for no new file, such as a longer varchar, can change by itself",
+                others.join(", ")
+            )
+        }
         [(column, from, to), ..] => format!(
             "add a column of type {to}, keep it equal with a trigger, fill it in batches, and swap the two; {column} \
              is {from} until then"

@@ -63,16 +63,17 @@ fn breaks(effect: &Effect) -> Vec<Break> {
     let table = &effect.relation;
     let mut all = Vec::new();
     // A view that is made again under its name was only changed; a table that gave way keeps nothing.
-    let gone = effect.dropped && !(effect.view && effect.remade);
+    let rows = effect.table && !effect.materialized;
+    let gone = effect.dropped && (rows || !effect.remade);
     if gone {
-        all.push(Break { what: format!("{table} is dropped"), column: None, lost: effect.table });
+        all.push(Break { what: format!("{table} is dropped"), column: None, lost: rows });
     }
     if let Some(name) = effect.renamed_to.as_ref().filter(|_| !effect.remade) {
         all.push(Break { what: format!("{table} is renamed to {name}"), column: None, lost: false });
     }
     all.extend(effect.dropped_columns.iter().map(|column| {
         let what = format!("{table}.{} is dropped", quote(column));
-        Break { what, column: Some(column.clone()), lost: true }
+        Break { what, column: Some(column.clone()), lost: rows }
     }));
     all.extend(effect.renamed_columns.iter().map(|(from, to)| {
         let what = format!("{table}.{} is renamed to {}", quote(from), quote(to));

@@ -29,7 +29,8 @@ fn check(ctx: &PlanContext, tuning: &Tuning) -> Vec<Finding> {
             return None;
         }
         let reason = "what is sorted by its beginning cannot be searched for what comes later";
-        let what = format!("{} {operator} '{}'", test.operand.text, pattern.text);
+        let shown = if pattern.text.ends_with(RUNTIME) { test.value.text.clone() } else { format!("'{}'", pattern.text) };
+        let what = format!("{} {operator} {shown}", test.operand.text);
         let mut found = discarding.finding(&SPEC, ctx, &what, reason);
         let installed = ctx.server.map(|s| s.extensions.contains_key("pg_trgm"));
         found.help = match installed {

@@ -60,6 +60,7 @@ rules! {
     order_by_random,
     result_set_unbounded,
     row_security_hides_rows,
+    statistics_lost,
     select_star,
     trigger_dominates,
     jit_dominates,

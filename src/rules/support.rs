@@ -210,12 +210,40 @@ pub(super) fn rescanning_loop<'a>(ctx: &PlanContext<'a>, node: &'a Node) -> Opti
     None
 }
 
-/// Share of the plan's estimated cost that a node adds to its children's; 0 where costs are off.
+/// Share of the plan's estimated cost that a node adds to its children's; 0 where costs are off. Below a subquery that
+/// runs for each row, of all of its runs.
 pub(super) fn own_cost_share(ctx: &PlanContext, node: &Node) -> f64 {
-    let total = |n: &Node| n.estimate.map_or(0.0, |e| e.total_cost.0);
-    let root = ctx.plan.root().map_or(0.0, total);
-    let children: f64 = ctx.children(node.id).map(total).sum();
-    if root > 0.0 { ((total(node) - children) / root).clamp(0.0, 1.0) } else { 0.0 }
+    let root = ctx.plan.root().map_or(0.0, total_cost);
+    let children: f64 = ctx.children(node.id).map(total_cost).sum();
+    let mut often = 1.0;
+    let mut below = node;
+    for above in ctx.plan.ancestors(node.id) {
+        if below.relationship == Relationship::SubPlan {
+            often *= planned_runs(ctx, below, above);
+        }
+        below = above;
+    }
+    if root > 0.0 { ((total_cost(node) - children) * often / root).clamp(0.0, 1.0) } else { 0.0 }
+}
+
+fn total_cost(node: &Node) -> f64 {
+    node.estimate.map_or(0.0, |e| e.total_cost.0)
+}
+
+/// How often a subquery is planned to run: what its node costs beyond what that reads, in runs of the subquery, and no more
+/// often than there are rows to run it for. A hashed one is in there once.
+fn planned_runs(ctx: &PlanContext, subplan: &Node, node: &Node) -> f64 {
+    let beside = |n: &&Node| !matches!(n.relationship, Relationship::SubPlan | Relationship::InitPlan);
+    let read: Vec<&Node> = ctx.children(node.id).filter(beside).collect();
+    let own = total_cost(node) - read.iter().map(|n| total_cost(n)).sum::<f64>();
+    let tested =
+        [&node.detail.filter, &node.detail.join_filter].into_iter().flatten().any(|f| f.contains("SubPlan"));
+    let given = || {
+        ctx.relation(node).and_then(|relation| relation.rows).or_else(|| Some(read.first()?.estimate?.rows.0))
+    };
+    let rows = if tested { given() } else { node.estimate.map(|e| e.rows.0) };
+    let runs = own / total_cost(subplan).max(0.01);
+    rows.map_or(runs, |rows| runs.min(rows)).max(1.0)
 }
 
 /// Processes that share the estimate of a node below a Gather: the planner divides by workers plus what the

@@ -192,7 +192,12 @@ fn what_this_server_lacks_is_made_or_left_out_and_told() {
     let beside: &[u8] = b"CREATE EXTENSION no_such_extension; DROP TABLE nobody_made;\n";
     says(&[("m/1.sql", beside)], &[], 3, &["nobody_made"]);
     let roles: &[u8] = b"GRANT SELECT ON t TO pgproof_reader;\nALTER TABLE t OWNER TO \"Pgproof Owner\";\n";
-    says(&[("m/20240101000000_a.sql", roles)], &["--framework", "sqlx"], 0, &["\"findings\""]);
+    let made =
+        ["\"findings\"", "a.sql:1: ERROR: role \\\"pgproof_reader\\\" does not exist; one was made here"];
+    says(&[("m/20240101000000_a.sql", roles)], &["--framework", "sqlx"], 0, &made);
+    // What the base names is there.
+    let same = [("m/1.sql", roles), ("base/1.sql", roles), ("m/2.sql", roles)];
+    says(&same, &[], 0, &["\"gaps\": []"]);
     says(&[("m/1.sql", b"DROP ROLE pgproof_nobody_made;\n")], &[], 1, &["migration-fails"]);
 }
 

@@ -12,6 +12,7 @@ use crate::corpus;
 use crate::error::{Error, Kind, Result};
 use crate::gate::{self, Compared};
 use crate::postgres::Server;
+use crate::postgres::catalog::server_info;
 use crate::postgres::plans::Asked;
 use crate::sql;
 use clap::Parser;
@@ -48,6 +49,10 @@ impl Comparison<'_> {
         }
         if capture.statements.is_empty() {
             return Ok(());
+        }
+        if let Some(told) = &mut capture.server {
+            let twin = server_info(&server.session("look").await?).await?;
+            (told.settings, told.extensions) = (twin.settings, twin.extensions);
         }
         self.progress.step("looking for what would help");
         let report = analyse(capture, self.config)?;

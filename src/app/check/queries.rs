@@ -303,6 +303,8 @@ impl Comparison<'_> {
             changed.iter().map(|&query| (query, self.suspects(traced, &steps, &compared.queries[query])));
         let mut search = Search::new(suspects);
         let mut scratch = Capture::new(None);
+        // By query, what the server says after the fewest statements that break it: later ones may break it in other ways.
+        let mut refused: BTreeMap<usize, (usize, Side)> = BTreeMap::new();
         let found = loop {
             match search.step() {
                 Step::Done(found) => break found,
@@ -351,10 +353,21 @@ impl Comparison<'_> {
                             (query, other || known.over[query].as_ref().is_some_and(beyond))
                         })
                         .collect();
+                    for (query, side) in queries.into_iter().zip(planned) {
+                        let fewer = refused.get(&query).is_none_or(|(known, _)| prefix < *known);
+                        if answers[&query] && fewer && matches!(side, Side::Failed { .. }) {
+                            refused.insert(query, (prefix, side));
+                        }
+                    }
                     search.answer(prefix, &answers);
                 }
             }
         };
+        for (query, (_, side)) in refused {
+            if matches!(compared.queries[query].head, Side::Failed { .. }) {
+                compared.queries[query].head = side;
+            }
+        }
         for (query, step) in found {
             compared.queries[query].culprit =
                 steps.get(step).map(|&(at, step)| place(&self.sides.new[at], step));

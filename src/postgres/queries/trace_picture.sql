@@ -15,7 +15,7 @@ SELECT pg_catalog.json_build_object(
       'table', i.indrelid::int8,
       'parent', CASE WHEN c.relispartition THEN (SELECT h.inhparent::int8 FROM pg_catalog.pg_inherits h
         WHERE h.inhrelid = c.oid LIMIT 1) END,
-      'columns', CASE WHEN c.relkind IN ('r', 'p', 'm') THEN (
+      'columns', CASE WHEN c.relkind IN ('r', 'p', 'm', 'v') THEN (
         SELECT COALESCE(pg_catalog.json_object_agg(a.attnum, pg_catalog.json_build_array(a.attname,
           pg_catalog.format_type(a.atttypid, a.atttypmod),
           a.attnotnull AND (a.attrelid, a.attnum) NOT IN (
@@ -30,7 +30,8 @@ SELECT pg_catalog.json_build_object(
         i.indisvalid, (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam),
         (i.indkey::int2[])[0:i.indnkeyatts - 1], pg_catalog.pg_get_expr(i.indpred, i.indrelid),
         -- Since 15.
-        COALESCE((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)) END)), '{}')
+        COALESCE((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
+        pg_catalog.pg_get_expr(i.indexprs, i.indrelid)) END)), '{}')
     FROM own c LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid),
   'counts', (SELECT COALESCE(pg_catalog.json_object_agg(c.oid, pg_catalog.json_build_array(
       pg_catalog.pg_stat_get_xact_numscans(c.oid),
