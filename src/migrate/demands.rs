@@ -19,6 +19,8 @@ pub enum Holds {
     Type,
     /// A value that stands in a column of another table.
     Reference,
+    /// Of a default partition: a value that belongs to no other one.
+    Rest,
 }
 
 impl Holds {
@@ -30,6 +32,7 @@ impl Holds {
             Holds::Check => "check",
             Holds::Type => "type",
             Holds::Reference => "reference",
+            Holds::Rest => "rest",
         }
     }
 }
@@ -48,7 +51,7 @@ pub struct Demand {
     /// Of [`Holds::Unique`]: NULL is a value too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nulls_equal: bool,
-    /// Of a CHECK: its condition, which NOT may stand before.
+    /// Of a CHECK, and of [`Holds::Rest`]: its condition, which NOT may stand before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
     /// The column's type, and of [`Holds::Type`] the one that it had before.
@@ -123,6 +126,10 @@ pub(super) fn demands(
             let kinds = Some((kind(*number)?, None));
             Some(Demand { refers, kinds, ..demand(Holds::Reference, *number)? })
         });
+    let rest = now.rest.iter().filter(|_| now.rest != was.rest).filter_map(|(number, condition)| {
+        let kinds = Some((kind(*number)?, None));
+        Some(Demand { condition: Some(condition.clone()), kinds, ..demand(Holds::Rest, *number)? })
+    });
     let types = now.columns.iter().filter_map(|(number, column)| {
         let then = was.columns.get(number).filter(|then| then.kind != column.kind)?;
         let kinds = Some((column.kind.clone(), Some(then.kind.clone())));
@@ -140,7 +147,7 @@ pub(super) fn demands(
         Some(Demand { nulls_equal: made.nulls_equal, ..demand(Holds::Unique, number)? })
     });
     let nulls = nulls.iter().filter_map(|number| demand(Holds::NotNull, *number));
-    nulls.chain(unique).chain(checks).chain(keys).chain(types).collect()
+    nulls.chain(unique).chain(checks).chain(keys).chain(rest).chain(types).collect()
 }
 
 /// What a CHECK asks of the rows that are there; that a column is not NULL is asked otherwise.

@@ -109,6 +109,9 @@ pub struct Seen {
     /// Row level security is on, and no policy lets a row be seen.
     #[serde(default)]
     pub hidden: bool,
+    /// Of a default partition with one key: its column, and what leaves the other partitions' rows out.
+    #[serde(default)]
+    pub rest: Option<(i16, String)>,
 }
 
 /// A column in a [`Picture`], which lists its fields in this order.

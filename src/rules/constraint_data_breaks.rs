@@ -38,7 +38,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
         let mut here: BTreeSet<Asked> = BTreeSet::new();
         for effect in traced.effects.iter().filter(|effect| effect.table) {
             for demand in &effect.demands {
-                let asked = (demand.column.as_str(), demand.holds, demand.condition.as_deref());
+                let asked = (demand.column.as_str(), demand.holds, own_condition(demand));
                 let again = told.contains(&(effect.relation.as_str(), asked))
                     || (effect.part && here.contains(&asked));
                 if again || mended(ctx, &moving, at, effect, demand) {
@@ -47,7 +47,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
                 let broken = match demand.holds {
                     Holds::Unique => duplicates(ctx, tuning, traced, effect, demand),
                     Holds::NotNull => nulls(ctx, traced, effect, demand),
-                    Holds::Check | Holds::Type | Holds::Reference => values(ctx, traced, effect, demand),
+                    Holds::Check | Holds::Type | Holds::Reference | Holds::Rest => values(ctx, traced, effect, demand),
                 };
                 if let Some(mut broken) = broken {
                     broken.within = Some(within(demand));
@@ -63,7 +63,12 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
 
 /// What of the table a finding is about, and what is asked of it.
 fn within(demand: &Demand) -> String {
-    format!("{} {} {}", demand.column, demand.holds.name(), demand.condition.as_deref().unwrap_or_default())
+    format!("{} {} {}", demand.column, demand.holds.name(), own_condition(demand).unwrap_or_default())
+}
+
+/// The condition that tells two demands of a column apart; that of a default partition is of all partitions together.
+fn own_condition(demand: &Demand) -> Option<&str> {
+    demand.condition.as_deref().filter(|_| demand.holds != Holds::Rest)
 }
 
 /// A column, what it is asked, and the condition of a CHECK.
@@ -200,6 +205,11 @@ fn values(ctx: &TraceContext, traced: &Traced, effect: &Effect, demand: &Demand)
     };
     found.severity = Severity::Error;
     (found.what, found.help) = match (&demand.condition, &demand.refers) {
+        _ if demand.holds == Holds::Rest => (
+            format!("{table} is the default partition, and holds rows of the new one: {rows} in {column} belong there"),
+            "make the new partition as a table by itself, and move these rows there in the transaction that attaches it"
+                .to_owned(),
+        ),
         (_, Some((parent, to))) => (
             format!("{column} of {table} has to refer to {parent}, and {rows} lie beyond the first or the last key there"),
             format!(

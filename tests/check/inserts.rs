@@ -23,10 +23,11 @@ ALTER TABLE t ALTER note SET NOT NULL;
 ALTER TABLE p ADD COLUMN k int NOT NULL DEFAULT 1;
 ALTER TABLE p ALTER k DROP DEFAULT;
 ALTER TABLE filled ALTER b SET NOT NULL;
+ALTER TABLE src ADD CONSTRAINT written CHECK (n IS NOT NULL) NOT VALID;
 ";
 
 /// Those that leave out what they have to fill, however they say it.
-const BREAK: [&str; 11] = [
+const BREAK: [&str; 12] = [
     "INSERT INTO t (a) VALUES (1), (2)",
     "INSERT INTO t (a) SELECT a FROM src WHERE a > $1",
     "INSERT INTO t (a) SELECT 1 UNION ALL SELECT 2",
@@ -38,16 +39,18 @@ const BREAK: [&str; 11] = [
     "INSERT INTO p (id, day) VALUES ($1, $2)",
     "INSERT INTO p1 (id, day) VALUES ($1, $2)",
     "INSERT INTO t DEFAULT VALUES",
+    "INSERT INTO src (a) VALUES ($1)",
 ];
 
 /// Those that fill it, those of which nobody can say, and one that never ran.
-const STAY: [&str; 6] = [
+const STAY: [&str; 7] = [
     "INSERT INTO t (a, note) VALUES ($1, $2)",
     "INSERT INTO t (a, note) SELECT a, n FROM src ORDER BY a LIMIT 10",
     "INSERT INTO p VALUES ($1, $2, $3, $4)",
     "INSERT INTO t (note) VALUES (COALESCE(NULL, $1))",
     "INSERT INTO filled (a) VALUES ($1)",
     "INSERT INTO always (a) VALUES ($1)",
+    "INSERT INTO src (a, n) VALUES ($1, $2)",
 ];
 
 #[test]

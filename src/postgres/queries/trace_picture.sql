@@ -24,6 +24,11 @@ SELECT pg_catalog.json_build_object(
           a.atthasdef OR a.atthasmissing OR a.attidentity <> '')), '{}')
         FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
         ELSE '{}' END,
+      'rest', (SELECT pg_catalog.json_build_array(a.attnum, pg_catalog.pg_get_partition_constraintdef(c.oid))
+        FROM pg_catalog.pg_partitioned_table p
+        JOIN pg_catalog.pg_attribute key ON key.attrelid = p.partrelid AND key.attnum = (p.partattrs::int2[])[0]
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = key.attname AND NOT a.attisdropped
+        WHERE p.partdefid = c.oid AND p.partnatts = 1 AND pg_catalog.pg_get_partition_constraintdef(c.oid) IS NOT NULL),
       'hidden', c.relrowsecurity AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy p
         WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('r', '*')),
       'made', CASE WHEN i.indexrelid IS NOT NULL THEN pg_catalog.json_build_array(i.indisunique,

@@ -17,7 +17,11 @@ SELECT pg_catalog.json_build_object(
       'expressions', (SELECT COALESCE(pg_catalog.json_object_agg(k, pg_catalog.pg_get_indexdef(i.indexrelid, k, false)), '{}')
         FROM pg_catalog.generate_series(1, i.indnkeyatts) k WHERE (i.indkey::int2[])[k - 1] = 0),
       'strict', (SELECT COALESCE(pg_catalog.json_agg(a.attnum), '[]') FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND a.attgenerated = ''
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+          -- A CHECK that says so, validated or not, holds for each new row.
+          AND (a.attnotnull OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
+            WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum]
+              AND pg_catalog.pg_get_expr(k.conbin, k.conrelid) = '(' || pg_catalog.quote_ident(a.attname) || ' IS NOT NULL)'))
           AND c.relkind IN ('r', 'p')
           -- A trigger before each row of an INSERT may fill what it lacks.
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t
