@@ -362,6 +362,9 @@ fn sentence(why: &WhyNot) -> String {
 /// How a relation is read, and that this is right.
 fn access(ctx: &PlanContext, node: &crate::plan::Node) -> Option<String> {
     let relation = ctx.relation(node)?;
+    if ctx.measured() && node.ran().is_none() {
+        return None;
+    }
     let name = relation.qualified();
     let indexes: Vec<&str> = match node.kind.as_str() {
         "Bitmap Heap Scan" => ctx.subtree(node.id).iter().filter_map(|n| n.detail.index.as_deref()).collect(),
