@@ -73,6 +73,17 @@ impl Sizes {
         self.partitioned.get(relation).copied().unwrap_or_else(|| self.of(relation))
     }
 
+    /// The tables of a pack that a statement may mean by a name, unquoted and with or without a schema.
+    pub fn meant<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        let tables =
+            self.known.iter().flat_map(BTreeMap::keys).chain(self.partitioned.keys()).map(String::as_str);
+        let name = name.to_owned();
+        tables.filter(move |table| {
+            let bare = table.strip_suffix(name.as_str());
+            bare.is_some_and(|schema| schema.is_empty() || schema.ends_with('.'))
+        })
+    }
+
     /// The size of a table by itself: a partitioned one has no rows of its own. Where there is a pack and it does not know the table,
     /// it is empty: new in production.
     pub fn of(&self, relation: &str) -> Size {

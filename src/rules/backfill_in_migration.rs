@@ -8,7 +8,7 @@ use super::migration::{ERROR, Range, WARNING, evidence, finding, loudness, withi
 use super::moving::Moving;
 use super::{Check, Spec, Threshold, Tuning};
 use crate::context::TraceContext;
-use crate::finding::{Evidence, Finding};
+use crate::finding::{Confidence, Evidence, Finding, Severity};
 use crate::migrate::Size;
 use crate::migrate::traced::{Changed, Effect, Lock, Traced};
 use crate::words::counted;
@@ -34,7 +34,8 @@ pub(super) const SPEC: Spec = Spec {
 fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
     let mut found = Vec::new();
     let moving = Moving::of(ctx);
-    for (_, traced) in ctx.traced.iter().enumerate().filter(|(at, _)| !moving.commits(*at)) {
+    for (at, traced) in ctx.traced.iter().enumerate().filter(|(at, _)| !moving.commits(*at)) {
+        found.extend(looped(ctx, tuning, traced, &moving.loops(at)));
         for whole in rows_of(ctx, traced, |e| e.changes_rows && !e.rewritten) {
             let effect = &whole.effect;
             // A weaker lock than a build's or a validation's: what reads here changes.
@@ -68,6 +69,33 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
             }
             found.push(finding);
         }
+    }
+    found
+}
+
+/// Rows that a loop changes, which does not run where tables are empty. Only with a pack: it says which tables have rows.
+fn looped(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, named: &[String]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for table in named.iter().flat_map(|name| ctx.sizes.meant(name)) {
+        let seen = |e: &Effect| e.changes_rows && (e.relation == table || e.whole.as_deref() == Some(table));
+        let size = ctx.sizes.whole(table);
+        if size.rows < tuning.get("min-rows") || traced.effects.iter().any(seen) {
+            continue;
+        }
+        let all = Effect { changes_rows: true, relation: table.to_owned(), ..Effect::default() };
+        let range = work(size, &all);
+        let mut finding = finding(ctx, &SPEC, traced, Some(&all));
+        finding.severity = loudness(range, tuning).min(Severity::Warning);
+        finding.confidence = Confidence::Guessed;
+        finding.what = format!("the rows of {table} are changed in a loop, in one transaction");
+        finding.why = format!(
+            "the loop did not run here, where tables are empty; if it reaches all rows, who changes one of them waits until it \
+             ends, and VACUUM cannot clean up behind it: {}",
+            within(range)
+        );
+        finding.help = "COMMIT in the loop after some thousand rows, outside a transaction of the migration".to_owned();
+        finding.evidence = evidence(size, Lock::RowExclusive, range);
+        found.push(finding);
     }
     found
 }

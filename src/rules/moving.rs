@@ -59,10 +59,37 @@ impl<'a> Moving<'a> {
         })
     }
 
+    /// What the statement updates or deletes in loops, as it names it.
+    pub fn loops(&self, at: usize) -> Vec<String> {
+        let looping =
+            self.blocks.get(&at).filter(|block| block.bodies.iter().any(|body| names(body, "loop")));
+        let bodies = looping.into_iter().flat_map(|block| &block.bodies);
+        let mut changed: Vec<String> = bodies.flat_map(|body| changed(body)).collect();
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
+
     /// The statement ends transactions of its own.
     pub fn commits(&self, at: usize) -> bool {
         self.blocks.get(&at).is_some_and(|block| block.bodies.iter().any(|body| names(body, "commit")))
     }
+}
+
+/// What stands behind UPDATE and DELETE FROM in a body.
+fn changed(body: &str) -> Vec<String> {
+    let words: Vec<String> = body.split_whitespace().map(str::to_lowercase).collect();
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    let behind = |at: usize| match (word(at), word(at + 1)) {
+        ("update", _) => Some(at + 1),
+        ("delete", "from") => Some(at + 2),
+        _ => None,
+    };
+    let name = |at: usize| {
+        let at = if word(at) == "only" { at + 1 } else { at };
+        word(at).trim_end_matches(|c: char| !c.is_alphanumeric() && c != '_' && c != '"').to_owned()
+    };
+    (0..words.len()).filter_map(behind).map(name).filter(|name| !name.is_empty()).collect()
 }
 
 /// The bare name of the function or procedure that a CREATE makes.

@@ -19,7 +19,7 @@ SELECT pg_catalog.json_build_object(
       'strict', (SELECT COALESCE(pg_catalog.json_agg(a.attnum), '[]') FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
           -- A CHECK that says so, validated or not, holds for each new row.
-          AND (a.attnotnull OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
+          AND (a.attnotnull OR c.relchecks > 0 AND EXISTS (SELECT FROM pg_catalog.pg_constraint k
             WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum]
               AND pg_catalog.pg_get_expr(k.conbin, k.conrelid) = '(' || pg_catalog.quote_ident(a.attname) || ' IS NOT NULL)'))
           AND c.relkind IN ('r', 'p')
