@@ -6,8 +6,8 @@
 use super::input;
 use crate::capture::Gap;
 use crate::error::{Error, Kind, Result};
-use crate::postgres::Session;
 use crate::postgres::missing::missing_role;
+use crate::postgres::{Session, apply};
 use crate::sql;
 use crate::sql::ident;
 use std::path::{Path, PathBuf};
@@ -109,6 +109,7 @@ pub async fn load(session: &Session, scripts: &[Script]) -> Result<Vec<Gap>> {
         }
     }
     session.batch("end loading the schema", "RESET ALL").await?;
+    apply::populate(session).await?;
     let more = failed.len().saturating_sub(TOLD);
     let mut gaps: Vec<Gap> = failed
         .into_iter()

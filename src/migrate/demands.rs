@@ -131,7 +131,7 @@ pub(super) fn demands(
         Some(Demand { condition: Some(condition.clone()), kinds, ..demand(Holds::Rest, *number)? })
     });
     let types = now.columns.iter().filter_map(|(number, column)| {
-        let then = was.columns.get(number).filter(|then| then.kind != column.kind)?;
+        let then = was.columns.get(number).filter(|then| then.type_id != column.type_id)?;
         let kinds = Some((column.kind.clone(), Some(then.kind.clone())));
         Some(Demand { kinds, ..demand(Holds::Type, *number)? })
     });

@@ -212,7 +212,7 @@ fn columns(effect: &mut Effect, old: &Seen, was: &Seen, now: &Seen) {
         if known && was.name != now.name {
             effect.renamed_columns.push((was.name.clone(), now.name.clone()));
         }
-        if was.kind != now.kind {
+        if was.type_id != now.type_id {
             effect.retyped.push((now.name.clone(), was.kind.clone(), now.kind.clone()));
         }
         if now.not_null && !was.not_null {

@@ -124,6 +124,8 @@ pub struct Column {
     pub not_null: bool,
     /// Rows that were there when it was added have a value: it has a default, or had one then.
     pub filled: bool,
+    /// OID and modifier of its type: another name, or another search_path, makes no other type.
+    pub type_id: String,
 }
 
 /// What an index is made of in a [`Picture`], which lists its fields in this order.

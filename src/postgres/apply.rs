@@ -8,6 +8,18 @@ use super::trace::ends;
 use crate::error::{Error, Kind, Result};
 use crate::migrate::{Control, Migration, Running};
 
+const POPULATE: &str = include_str!("queries/schema_populate.sql");
+/// A statement of a migration on empty tables runs no longer: a loop that waits for rows has no end there.
+pub(super) const LIMIT: &str = "SET statement_timeout = '30s'";
+
+/// Fills the materialized views that a schema left without data.
+///
+/// # Errors
+/// A lost connection.
+pub async fn populate(session: &Session) -> Result<()> {
+    session.batch("fill materialized views", POPULATE).await
+}
+
 /// Runs migrations for their effect alone, as fast as their framework's transactions allow. Returns what this server
 /// lacks of what they ask for.
 ///
@@ -25,6 +37,7 @@ pub async fn apply(session: &Session, migrations: &[Migration]) -> Result<Vec<Mi
 async fn run(session: &Session, migration: &Migration, steps: usize, missing: &mut Missed) -> Result<()> {
     let doing = format!("apply the migration {}", migration.path);
     let together = migration.running == Running::Together || migration.implied();
+    session.batch(&doing, LIMIT).await?;
     if together {
         session.batch(&doing, "BEGIN").await?;
     }

@@ -2,6 +2,7 @@
 //!
 //! Refuses to run on a database that pgproof did not make. Refuses to judge what it sees.
 
+use super::apply::LIMIT;
 use super::catalog::parse;
 use super::missing::{Left, Missed, Missing};
 use super::server::Server;
@@ -40,6 +41,11 @@ pub async fn picture(session: &Session) -> Result<Picture> {
 pub async fn lines(session: &Session) -> Result<Vec<Line>> {
     let doing = "look at the schema";
     parse(doing, &session.query_json(doing, LINES, &[]).await?)
+}
+
+/// What a session is given before a migration: nothing of the one before.
+fn anew() -> String {
+    format!("RESET ALL; SET max_parallel_maintenance_workers = 0; {LIMIT}")
 }
 
 /// A run of migrations that is being traced.
@@ -81,7 +87,7 @@ pub async fn trace(
     migrations: &[Migration],
 ) -> Result<(Vec<Traced>, Vec<Missing>)> {
     let session = server.session("trace").await?;
-    session.batch("set up the trace", "SET max_parallel_maintenance_workers = 0").await?;
+    session.batch("set up the trace", &anew()).await?;
     let old = picture(&session).await?;
     let mut tracer = Tracer {
         server,
@@ -146,7 +152,7 @@ impl Tracer<'_> {
                 }
             }
         }
-        self.session.batch("end a migration", "RESET ALL; SET max_parallel_maintenance_workers = 0").await?;
+        self.session.batch("end a migration", &anew()).await?;
         Ok(true)
     }
 

@@ -81,6 +81,7 @@ fn mended(ctx: &TraceContext, moving: &Moving, at: usize, effect: &Effect, deman
     let columns: Vec<&str> = [Some(&demand.column), demand.was.as_ref()].into_iter().flatten().map(String::as_str).collect();
     (demand.holds != Holds::Type && retyped(effect))
         || moving.mends(at + 1, &effect.relation, &columns)
+        || triggered(ctx, at, effect, &columns)
         || demand.refers.as_ref().is_some_and(|(parent, _)| filled(ctx, at, parent))
         || ctx.traced[..at].iter().any(|traced| {
             let sql = text(ctx, traced);
@@ -93,6 +94,17 @@ fn mended(ctx: &TraceContext, moving: &Moving, at: usize, effect: &Effect, deman
                 let made = demand.was.is_none() && one.rewritten && one.added_columns.contains(&demand.column);
                 made || retyped(one) || (first("truncate") && one.rewritten) || (one.changes_rows && (unseen || named()))
             })
+        })
+}
+
+/// An earlier statement changes rows of the table, and one before it makes a trigger's function that names the column.
+fn triggered(ctx: &TraceContext, at: usize, effect: &Effect, columns: &[&str]) -> bool {
+    let changes = |traced: &&Traced| traced.effects.iter().any(|e| e.relation == effect.relation && e.changes_rows);
+    ctx.traced[..at].iter().any(|traced| changes(&traced))
+        && ctx.traced[..at].iter().map(|traced| text(ctx, traced)).any(|sql| {
+            let (tokens, _) = tokenize(sql);
+            let creates = tokens.first().is_some_and(|t| t.is_word(sql, "create"));
+            creates && names(sql, "trigger") && columns.iter().any(|column| names(sql, column))
         })
 }
 
@@ -206,7 +218,7 @@ fn values(ctx: &TraceContext, traced: &Traced, effect: &Effect, demand: &Demand)
     found.severity = Severity::Error;
     (found.what, found.help) = match (&demand.condition, &demand.refers) {
         _ if demand.holds == Holds::Rest => (
-            format!("{table} is the default partition, and holds rows of the new one: {rows} in {column} belong there"),
+            format!("{table} is the default partition, and holds rows of the new one: of {column}, {rows} belong there"),
             "make the new partition as a table by itself, and move these rows there in the transaction that attaches it"
                 .to_owned(),
         ),

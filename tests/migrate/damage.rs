@@ -122,7 +122,7 @@ fn what_asks_for_rows_of_production_is_left_out_and_told() {
         assert_eq!(report["gaps"].as_array().map(Vec::len), Some(1), "{gaps}");
         report
     };
-    let asks: [&[u8]; 8] = [
+    let asks: [&[u8]; 10] = [
         b"INSERT INTO p VALUES (1, 7) -- the first one\n;",
         b"WITH n AS (SELECT 7 AS n) INSERT INTO p SELECT 1, n FROM n;",
         b"INSERT INTO t (id) VALUES ((SELECT max(id) FROM t));",
@@ -131,6 +131,8 @@ fn what_asks_for_rows_of_production_is_left_out_and_told() {
         b"DO $$ BEGIN IF NOT EXISTS (SELECT FROM t) THEN RAISE EXCEPTION 'no rows'; END IF; END $$;",
         b"DO $$ BEGIN EXECUTE (SELECT string_agg(id::text, ',') FROM t); END $$;",
         b"SELECT 100 / count(*) FROM t;",
+        b"DO $$ BEGIN EXECUTE format('ALTER TABLE s ALTER id SET DEFAULT %s', (SELECT max(id) FROM t)); END $$;",
+        b"SET statement_timeout = '200ms'; DO $$ BEGIN WHILE (SELECT max(id) FROM t) IS NULL LOOP END LOOP; END $$; RESET statement_timeout;",
     ];
     let serial: &[u8] = b"CREATE TABLE s (id bigserial);\n";
     let after: &[u8] = b"\nALTER TABLE t DROP COLUMN n;\n";

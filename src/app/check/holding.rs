@@ -77,15 +77,24 @@ async fn broken(
         (None, Some(then), Some(expression)) => (then, Question::Becomes { expression, kind: now }),
         _ => return Ok(None),
     };
-    let codes = match held(session, &tried.values, (table, &demand.column, read_as), question).await {
-        Ok(codes) => codes,
-        Err(error) if trace::ends(&error) => return Err(error),
-        // It cannot be asked so: of what else it asks, the statistics know nothing.
-        Err(_) => {
-            session.batch("try values of the statistics", "ROLLBACK; RESET ALL").await?;
-            return Ok(None);
+    // Labels of an enum that is gone by now are read as text.
+    let labels = column.slots.iter().any(|slot| slot.labels).then_some("text");
+    let mut answer = None;
+    for read_as in std::iter::once(read_as.as_str()).chain(labels) {
+        match held(session, &tried.values, (table, &demand.column, read_as), question).await {
+            Ok(codes) => {
+                let unknown = codes.iter().flatten().any(|code| code == "42704");
+                answer = Some(codes);
+                if !unknown {
+                    break;
+                }
+            }
+            Err(error) if trace::ends(&error) => return Err(error),
+            // It cannot be asked so: of what else it asks, the statistics know nothing.
+            Err(_) => session.batch("try values of the statistics", "ROLLBACK; RESET ALL").await?,
         }
-    };
+    }
+    let Some(codes) = answer else { return Ok(None) };
     // Data exceptions and broken constraints; a name that is unknown here says nothing of the values.
     let breaks = |code: &&String| code.starts_with("22") || code.starts_with("23");
     let failing: Vec<usize> = codes

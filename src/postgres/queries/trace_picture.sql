@@ -21,7 +21,7 @@ SELECT pg_catalog.json_build_object(
           a.attnotnull AND (a.attrelid, a.attnum) NOT IN (
             SELECT k.conrelid, k.conkey[1] FROM pg_catalog.pg_constraint k
             WHERE k.contype = 'n' AND NOT k.convalidated AND k.conrelid <> 0 AND k.conkey[1] IS NOT NULL),
-          a.atthasdef OR a.atthasmissing OR a.attidentity <> '')), '{}')
+          a.atthasdef OR a.atthasmissing OR a.attidentity <> '', a.atttypid || ' ' || a.atttypmod)), '{}')
         FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
         ELSE '{}' END,
       'rest', (SELECT pg_catalog.json_build_array(a.attnum, pg_catalog.pg_get_partition_constraintdef(c.oid))
