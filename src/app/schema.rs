@@ -6,10 +6,9 @@
 use super::input;
 use crate::capture::Gap;
 use crate::error::{Error, Kind, Result};
-use crate::postgres::missing::missing_role;
+use crate::postgres::missing::{make_role, missing_role};
 use crate::postgres::{Session, apply};
 use crate::sql;
-use crate::sql::ident;
 use std::path::{Path, PathBuf};
 
 /// Failures that are told one by one; of more their number.
@@ -137,7 +136,7 @@ async fn run(session: &Session, doing: &str, text: &str) -> Result<()> {
             .find_map(|cause| missing_role(cause))
             .filter(|_| matches!(error.code(), Some("42704")));
         let Some(role) = role else { return Err(error) };
-        session.batch("make a role of the schema", &format!("CREATE ROLE {}", ident::quote(&role))).await?;
+        make_role(session, &role).await?;
     }
     session.batch(doing, text).await
 }

@@ -78,10 +78,10 @@ impl Shape {
 /// owns the WITH list, but not inside the CTE itself.
 fn cte_scans(plan: &Plan, tree: &Tree) -> Vec<(usize, Vec<usize>)> {
     let mut found: Vec<(usize, Vec<usize>)> = Vec::new();
-    let mut owned: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut owned: HashMap<usize, Vec<(&str, usize)>> = HashMap::new();
     for node in &plan.nodes {
-        if let (Some(_), Some(parent)) = (cte_name(node), node.parent) {
-            owned.entry(parent).or_default().push(found.len());
+        if let (Some(name), Some(parent)) = (cte_name(node), node.parent) {
+            owned.entry(parent).or_default().push((name, found.len()));
             found.push((node.id, Vec::new()));
         }
     }
@@ -89,13 +89,11 @@ fn cte_scans(plan: &Plan, tree: &Tree) -> Vec<(usize, Vec<usize>)> {
     let mut owners: Vec<usize> = Vec::new();
     for node in &plan.nodes {
         while let Some(owner) = owners.pop_if(|&mut owner| tree.end(owner) <= node.id) {
-            for &index in &owned[&owner] {
-                let name = cte_name(&plan.nodes[found[index].0]).unwrap_or_default();
+            for &(name, _) in &owned[&owner] {
                 visible.entry(name).or_default().pop();
             }
         }
-        for &index in owned.get(&node.id).into_iter().flatten() {
-            let name = cte_name(&plan.nodes[found[index].0]).unwrap_or_default();
+        for &(name, index) in owned.get(&node.id).into_iter().flatten() {
             visible.entry(name).or_default().push(index);
         }
         if owned.contains_key(&node.id) {

@@ -19,9 +19,9 @@ enum Stop {
 pub(super) fn stopped_early(plan: &Plan, shape: &Shape) -> Vec<bool> {
     let mut stops = vec![Stop::No; plan.nodes.len()];
     let brief = brief_subplans(plan);
-    let mut scans = vec![None; plan.nodes.len()];
+    let mut scans: Vec<&[usize]> = vec![&[]; plan.nodes.len()];
     for (cte, list) in &shape.cte_scans {
-        scans[*cte] = Some(list.as_slice());
+        scans[*cte] = list.as_slice();
     }
     // A stack, so that CTEs come after everything that reads them: they are pushed first.
     let mut stack: Vec<usize> = plan.nodes.first().map(|root| root.id).into_iter().collect();
@@ -29,9 +29,7 @@ pub(super) fn stopped_early(plan: &Plan, shape: &Shape) -> Vec<bool> {
         let node = &plan.nodes[id];
         if let Some(parent) = node.parent {
             stops[id] = match node.relationship {
-                Relationship::InitPlan if cte_name(node).is_some() => {
-                    of_cte(plan, &stops, node, scans[id].unwrap_or_default())
-                }
+                Relationship::InitPlan if cte_name(node).is_some() => of_cte(plan, &stops, node, scans[id]),
                 Relationship::InitPlan | Relationship::SubPlan => {
                     if brief[id] {
                         Stop::Every

@@ -27,10 +27,6 @@ pub fn effects(
         let bare = relation.rsplit('.').next().unwrap_or(relation).trim_matches('"').to_lowercase();
         changes == Some(Changing::Named) && lower.contains(&bare)
     };
-    // A change of type makes constraints anew that are there: nobody can add them in another way.
-    let known = |made: &Constraint| (made.table, made.name.clone(), made.definition.clone());
-    let there = before.constraints.values().filter(|was| matches!(was.kind.as_str(), "c" | "f"));
-    let again: BTreeSet<(u32, String, String)> = there.map(known).collect();
     let indexes = built(before, after, &locks);
     let constraints = made_or_validated(before, after);
     let mut effects = Vec::new();
@@ -84,7 +80,7 @@ pub fn effects(
             not_null: Vec::new(),
             constraints: bound
                 .iter()
-                .filter(|(id, made)| !before.constraints.contains_key(id) && !again.contains(&known(made)))
+                .filter(|(id, made)| before.lacks(*id, made))
                 .map(|(_, constraint)| (*constraint).clone())
                 .collect(),
             taken: Vec::new(),
@@ -247,35 +243,23 @@ pub fn undo(traced: &mut [Traced]) {
     for traced in traced {
         traced.keys.clear();
         for effect in &mut traced.effects {
-            let Effect {
-                oid,
-                lock,
-                rewritten,
-                scanned,
-                changes_rows,
-                table,
-                view,
-                materialized,
-                part,
-                partitioned,
-                ..
-            } = *effect;
+            let was = std::mem::take(effect);
             *effect = Effect {
-                relation: std::mem::take(&mut effect.relation),
-                whole: effect.whole.take(),
-                above: effect.above.take(),
-                built: std::mem::take(&mut effect.built),
-                methods: std::mem::take(&mut effect.methods),
-                oid,
-                lock,
-                rewritten,
-                scanned,
-                changes_rows,
-                table,
-                view,
-                materialized,
-                part,
-                partitioned,
+                oid: was.oid,
+                relation: was.relation,
+                table: was.table,
+                view: was.view,
+                materialized: was.materialized,
+                part: was.part,
+                partitioned: was.partitioned,
+                whole: was.whole,
+                above: was.above,
+                lock: was.lock,
+                rewritten: was.rewritten,
+                scanned: was.scanned,
+                changes_rows: was.changes_rows,
+                built: was.built,
+                methods: was.methods,
                 ..Effect::default()
             };
         }

@@ -33,8 +33,7 @@ pub struct Key {
 /// The foreign keys that a statement made, and those that it took the last index from.
 pub fn keys(before: &Picture, after: &Picture) -> Vec<Key> {
     let foreign = |constraint: &&Constraint| constraint.kind == "f" && !constraint.inherited;
-    let made =
-        after.constraints.iter().filter(|(oid, c)| foreign(c) && !before.constraints.contains_key(oid));
+    let made = after.constraints.iter().filter(|(oid, c)| foreign(c) && before.lacks(**oid, c));
     let made = made.map(|(&oid, constraint)| key(oid, constraint, false));
     // Few statements take an index away: only then is it worth to look.
     let gone = before.relations.iter().filter(|(oid, seen)| {

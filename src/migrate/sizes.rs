@@ -3,7 +3,7 @@
 //! Refuses to know what nobody said: without a pack every table is taken to be of one assumed size, and that is told.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sizes of production's tables, where a pack tells them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -73,15 +73,15 @@ impl Sizes {
         self.partitioned.get(relation).copied().unwrap_or_else(|| self.of(relation))
     }
 
-    /// The tables of a pack that a statement may mean by a name, unquoted and with or without a schema.
-    pub fn meant<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+    /// The tables of a pack that a statement may mean by a name, with or without a schema, quoted where needed.
+    pub fn meant(&self, name: &str) -> BTreeSet<&str> {
         let tables =
             self.known.iter().flat_map(BTreeMap::keys).chain(self.partitioned.keys()).map(String::as_str);
-        let name = name.to_owned();
-        tables.filter(move |table| {
-            let bare = table.strip_suffix(name.as_str());
-            bare.is_some_and(|schema| schema.is_empty() || schema.ends_with('.'))
-        })
+        let ends = |table: &&str| {
+            let schema = table.strip_suffix(name);
+            schema.is_some_and(|schema| schema.is_empty() || schema.ends_with('.'))
+        };
+        tables.filter(ends).collect()
     }
 
     /// The size of a table by itself: a partitioned one has no rows of its own. Where there is a pack and it does not know the table,

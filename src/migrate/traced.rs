@@ -77,6 +77,16 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// A constraint of a later picture is new. A change of type makes CHECKs and foreign keys anew that are there: nobody
+    /// adds these, and there is no other way to.
+    pub fn lacks(&self, oid: u32, made: &Constraint) -> bool {
+        let same = |was: &Constraint| {
+            was.table == made.table && was.name == made.name && was.definition == made.definition
+        };
+        let again = || matches!(made.kind.as_str(), "c" | "f") && self.constraints.values().any(same);
+        !self.constraints.contains_key(&oid) && !again()
+    }
+
     /// Whether the rows of before have a value in a column is decided when it is added: a later default fills none.
     pub fn carry(&mut self, before: &Picture) {
         for (oid, seen) in &mut self.relations {

@@ -135,9 +135,9 @@ impl Missed {
         // A column, a type, a function, a table, a schema that is not there.
         let unknown = matches!(error.code(), Some("42703" | "42704" | "42883" | "42P01" | "3F000"));
         let left = self.left.iter().chain(self.found.iter().map(|missing| &missing.left));
-        let mut left = left.filter(|left| left.lacks != Lacks::Role);
+        let mut left = left.filter_map(|left| Some((left, left.lacks.remedy()?)));
         match left.next().filter(|_| unknown) {
-            Some(left) => {
+            Some((left, remedy)) => {
                 let why = format!(
                     "line {}: {}; it may come with what was left out: {}",
                     step.line,
@@ -146,7 +146,7 @@ impl Missed {
                 );
                 Err(Error::new(Kind::Environment, format!("apply the migration {}", migration.path))
                     .because(why)
-                    .help(left.lacks.remedy()))
+                    .help(remedy))
             }
             None => Ok(false),
         }
@@ -187,9 +187,7 @@ impl Missed {
             return Ok(Some(false));
         }
         session.batch("roll back", "ROLLBACK").await?;
-        let quoted = quote(&role);
-        let make = format!("CREATE ROLE {quoted}; {}", templates::mark_role(&quoted));
-        session.batch("make a role that migrations name", &make).await?;
+        make_role(session, &role).await?;
         self.roles.push(role);
         // Of the base's, production has it.
         if self.known.is_some() {
@@ -228,15 +226,16 @@ impl Missed {
 }
 
 impl Lacks {
-    fn remedy(self) -> &'static str {
-        match self {
+    /// Where a later statement may fail because this was left out.
+    fn remedy(self) -> Option<&'static str> {
+        Some(match self {
             Lacks::Extension => {
                 "install the extension for this server, or name one that has it: --postgres BIN_DIR, \
                  --postgres docker:IMAGE or --server URL --disposable"
             }
-            Lacks::Role => "make the role first",
             Lacks::Rows => "write what was left out so that it also runs where the tables are empty",
-        }
+            Lacks::Role => return None,
+        })
     }
 }
 
@@ -262,6 +261,16 @@ fn role_made(text: &str) -> Option<String> {
     let name = tokens.get(2).filter(|_| word(0, &["create"]) && word(1, &["role", "user", "group"]))?;
     // A mapping of a user is none.
     (!word(2, &["mapping"])).then(|| unquote(&text[name.start..name.end]))
+}
+
+/// Makes a role that a schema or a migration takes for granted, and that goes with this run.
+///
+/// # Errors
+/// As the server says.
+pub async fn make_role(session: &Session, role: &str) -> Result<()> {
+    let quoted = quote(role);
+    let make = format!("CREATE ROLE {quoted}; {}", templates::mark_role(&quoted));
+    session.batch("make a role that is taken for granted", &make).await
 }
 
 /// The role that nobody made, where that is what the server said: the name in `role "NAME" does not exist`.

@@ -12,6 +12,7 @@ use crate::finding::{Confidence, Evidence, Finding, Severity};
 use crate::migrate::Size;
 use crate::migrate::traced::{Changed, Effect, Lock, Traced};
 use crate::words::counted;
+use std::collections::BTreeSet;
 
 pub(super) const SPEC: Spec = Spec {
     name: "backfill-in-migration",
@@ -74,7 +75,7 @@ fn check(ctx: &TraceContext, tuning: &Tuning) -> Vec<Finding> {
 }
 
 /// Rows that a loop changes, which does not run where tables are empty. Only with a pack: it says which tables have rows.
-fn looped(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, named: &[String]) -> Vec<Finding> {
+fn looped(ctx: &TraceContext, tuning: &Tuning, traced: &Traced, named: &BTreeSet<String>) -> Vec<Finding> {
     let mut found = Vec::new();
     for table in named.iter().flat_map(|name| ctx.sizes.meant(name)) {
         let seen = |e: &Effect| e.changes_rows && (e.relation == table || e.whole.as_deref() == Some(table));

@@ -81,41 +81,22 @@ fn mended(ctx: &TraceContext, moving: &Moving, at: usize, effect: &Effect, deman
     let columns: Vec<&str> = [Some(&demand.column), demand.was.as_ref()].into_iter().flatten().map(String::as_str).collect();
     (demand.holds != Holds::Type && retyped(effect))
         || moving.mends(at + 1, &effect.relation, &columns)
-        || triggered(ctx, at, effect, &columns)
-        || demand.refers.as_ref().is_some_and(|(parent, _)| filled(ctx, at, parent))
+        || demand.refers.as_ref().is_some_and(|(parent, _)| moving.puts(at, parent))
         || ctx.traced[..at].iter().any(|traced| {
+            if !traced.effects.iter().any(|one| same(&one)) {
+                return false;
+            }
             let sql = text(ctx, traced);
             let (tokens, _) = tokenize(sql);
             let first = |word: &str| tokens.first().is_some_and(|t| t.is_word(sql, word));
             // What a function does stands elsewhere.
             let unseen = first("call") || first("select");
-            let named = || names(sql, &demand.column) || demand.was.as_ref().is_some_and(|was| names(sql, was));
+            let named = || columns.iter().any(|column| names(sql, column)) || moving.triggers(at, &columns);
             traced.effects.iter().filter(same).any(|one| {
                 let made = demand.was.is_none() && one.rewritten && one.added_columns.contains(&demand.column);
                 made || retyped(one) || (first("truncate") && one.rewritten) || (one.changes_rows && (unseen || named()))
             })
         })
-}
-
-/// An earlier statement changes rows of the table, and one before it makes a trigger's function that names the column.
-fn triggered(ctx: &TraceContext, at: usize, effect: &Effect, columns: &[&str]) -> bool {
-    let changes = |traced: &&Traced| traced.effects.iter().any(|e| e.relation == effect.relation && e.changes_rows);
-    ctx.traced[..at].iter().any(|traced| changes(&traced))
-        && ctx.traced[..at].iter().map(|traced| text(ctx, traced)).any(|sql| {
-            let (tokens, _) = tokenize(sql);
-            let creates = tokens.first().is_some_and(|t| t.is_word(sql, "create"));
-            creates && names(sql, "trigger") && columns.iter().any(|column| names(sql, column))
-        })
-}
-
-/// An earlier statement may put rows into the table that is referred to.
-fn filled(ctx: &TraceContext, at: usize, parent: &str) -> bool {
-    ctx.traced[..at].iter().map(|traced| text(ctx, traced)).any(|sql| {
-        let (tokens, _) = tokenize(sql);
-        let puts = ["insert", "with", "merge", "update"].iter().any(|word| tokens.first().is_some_and(|t| t.is_word(sql, word)));
-        let unseen = ["call", "select", "do"].iter().any(|word| tokens.first().is_some_and(|t| t.is_word(sql, word)));
-        unseen || (puts && names(sql, parent))
-    })
 }
 
 fn nulls(ctx: &TraceContext, traced: &Traced, effect: &Effect, demand: &Demand) -> Option<Finding> {

@@ -43,7 +43,9 @@ fn check(ctx: &TraceContext, _: &Tuning) -> Vec<Finding> {
                     false => "add the new name beside the old one, move the code over, and drop the old one later",
                 }
                 .to_owned();
-                finding.evidence = vec![Evidence::data("rows", ctx.sizes.whole(&effect.relation).rows, "rows")];
+                let size = ctx.sizes.whole(&effect.relation);
+                let label = if size.assumed { "rows, assumed" } else { "rows" };
+                finding.evidence = vec![Evidence::data(label, size.rows, "rows")];
                 found.push(finding);
             }
         }

@@ -4,16 +4,21 @@
 
 use super::migration::{names, text};
 use crate::context::TraceContext;
-use crate::sql::ident::unquote;
+use crate::sql::ident::{qualified, quote, unquote};
 use crate::sql::token::{Token, tokenize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The blocks among the traced statements, and the functions that they may call.
+/// What traced statements may do to rows unseen.
 pub(super) struct Moving<'a> {
     /// By traced statement.
     blocks: BTreeMap<usize, Block<'a>>,
+    /// Statements that put rows somewhere, in order.
+    puts: Vec<(usize, &'a str)>,
+    /// Triggers and their functions, in order.
+    triggers: Vec<(usize, &'a str)>,
 }
 
+/// A block, a call, or a SELECT that may be one.
 struct Block<'a> {
     /// Its own text, and those of functions that were made before and that it names.
     bodies: Vec<&'a str>,
@@ -28,7 +33,7 @@ impl<'a> Moving<'a> {
     /// Of the new migrations.
     pub fn of(ctx: &TraceContext<'a>) -> Moving<'a> {
         let mut made: BTreeMap<String, &str> = BTreeMap::new();
-        let mut blocks = BTreeMap::new();
+        let mut moving = Moving { blocks: BTreeMap::new(), puts: Vec::new(), triggers: Vec::new() };
         for (at, traced) in ctx.traced.iter().enumerate() {
             let sql = text(ctx, traced);
             let (tokens, _) = tokenize(sql);
@@ -38,6 +43,12 @@ impl<'a> Moving<'a> {
             if let Some(name) = first(&["create"]).then(|| function(sql, &tokens)).flatten() {
                 made.insert(name, sql);
             }
+            if first(&["create"]) && names(sql, "trigger") {
+                moving.triggers.push((at, sql));
+            }
+            if first(&["insert", "with", "merge", "update"]) {
+                moving.puts.push((at, sql));
+            }
             let call = first(&["call"]);
             if !call && !first(&["do", "select"]) {
                 continue;
@@ -45,9 +56,9 @@ impl<'a> Moving<'a> {
             let called: Vec<&str> =
                 made.iter().filter(|(name, _)| names(sql, name)).map(|(_, sql)| *sql).collect();
             let unknown = call && called.is_empty();
-            blocks.insert(at, Block { bodies: std::iter::once(sql).chain(called).collect(), unknown });
+            moving.blocks.insert(at, Block { bodies: std::iter::once(sql).chain(called).collect(), unknown });
         }
-        Moving { blocks }
+        moving
     }
 
     /// A block among the first so many statements may change what stands in a column of a table.
@@ -59,37 +70,85 @@ impl<'a> Moving<'a> {
         })
     }
 
-    /// What the statement updates or deletes in loops, as it names it.
-    pub fn loops(&self, at: usize) -> Vec<String> {
-        let looping =
-            self.blocks.get(&at).filter(|block| block.bodies.iter().any(|body| names(body, "loop")));
-        let bodies = looping.into_iter().flat_map(|block| &block.bodies);
-        let mut changed: Vec<String> = bodies.flat_map(|body| changed(body)).collect();
-        changed.sort_unstable();
-        changed.dedup();
-        changed
+    /// One of the first so many statements may put rows into a table.
+    pub fn puts(&self, first: usize, table: &str) -> bool {
+        let before = self.puts.iter().take_while(|(at, _)| *at < first);
+        self.blocks.range(..first).next().is_some() || before.into_iter().any(|(_, sql)| names(sql, table))
+    }
+
+    /// One of the first so many statements makes a trigger, or a function for one, that names one of the columns.
+    pub fn triggers(&self, first: usize, columns: &[&str]) -> bool {
+        let mut before = self.triggers.iter().take_while(|(at, _)| *at < first);
+        before.any(|(_, sql)| columns.iter().any(|column| names(sql, column)))
+    }
+
+    /// What the statement updates or deletes in loops that end no transaction, as it names it.
+    pub fn loops(&self, at: usize) -> BTreeSet<String> {
+        match self.code(at, "loop") {
+            Some(code) if code.iter().any(|code| code.says("loop")) => {
+                code.iter().flat_map(Code::changed).collect()
+            }
+            _ => BTreeSet::new(),
+        }
     }
 
     /// The statement ends transactions of its own.
     pub fn commits(&self, at: usize) -> bool {
-        self.blocks.get(&at).is_some_and(|block| block.bodies.iter().any(|body| names(body, "commit")))
+        self.code(at, "commit").is_some_and(|code| code.iter().any(|code| code.says("commit")))
+    }
+
+    /// What a block runs, where a word stands somewhere in it: a comment may hold it too.
+    fn code(&self, at: usize, word: &str) -> Option<Vec<Code<'a>>> {
+        let block = self.blocks.get(&at).filter(|block| block.bodies.iter().any(|body| names(body, word)))?;
+        let mut all = Vec::new();
+        block.bodies.iter().for_each(|body| Code::read(body, &mut all));
+        Some(all)
     }
 }
 
-/// What stands behind UPDATE and DELETE FROM in a body.
-fn changed(body: &str) -> Vec<String> {
-    let words: Vec<String> = body.split_whitespace().map(str::to_lowercase).collect();
-    let word = |at: usize| words.get(at).map_or("", String::as_str);
-    let behind = |at: usize| match (word(at), word(at + 1)) {
-        ("update", _) => Some(at + 1),
-        ("delete", "from") => Some(at + 2),
-        _ => None,
-    };
-    let name = |at: usize| {
-        let at = if word(at) == "only" { at + 1 } else { at };
-        word(at).trim_end_matches(|c: char| !c.is_alphanumeric() && c != '_' && c != '"').to_owned()
-    };
-    (0..words.len()).filter_map(behind).map(name).filter(|name| !name.is_empty()).collect()
+/// A text that is run, without its comments.
+struct Code<'a> {
+    sql: &'a str,
+    tokens: Vec<Token>,
+}
+
+impl<'a> Code<'a> {
+    /// A statement, and what stands in its dollar quotes.
+    fn read(sql: &'a str, all: &mut Vec<Code<'a>>) {
+        let (tokens, _) = tokenize(sql);
+        for token in &tokens {
+            let inner = sql[token.start..token.end].strip_prefix('$').and_then(|rest| {
+                let (tag, rest) = rest.split_once('$')?;
+                rest.strip_suffix('$')?.strip_suffix(tag)?.strip_suffix('$')
+            });
+            if let Some(inner) = inner {
+                Code::read(inner, all);
+            }
+        }
+        all.push(Code { sql, tokens });
+    }
+
+    fn says(&self, word: &str) -> bool {
+        self.tokens.iter().any(|token| token.is_word(self.sql, word))
+    }
+
+    /// What stands behind UPDATE and DELETE FROM.
+    fn changed(&self) -> BTreeSet<String> {
+        let word = |at: usize, word: &str| self.tokens.get(at).is_some_and(|t| t.is_word(self.sql, word));
+        let dot = |at: usize| self.tokens.get(at).is_some_and(|t| t.is_punct(self.sql, "."));
+        let part = |at: usize| self.tokens.get(at).map(|t| unquote(t.text(self.sql)));
+        let behind = |at: usize| match () {
+            () if word(at, "update") => Some(at + 1),
+            () if word(at, "delete") && word(at + 1, "from") => Some(at + 2),
+            () => None,
+        };
+        let name = |at: usize| {
+            let at = if word(at, "only") { at + 1 } else { at };
+            let first = part(at)?;
+            Some(if dot(at + 1) { qualified(&first, &part(at + 2)?) } else { quote(&first) })
+        };
+        (0..self.tokens.len()).filter_map(behind).filter_map(name).collect()
+    }
 }
 
 /// The bare name of the function or procedure that a CREATE makes.

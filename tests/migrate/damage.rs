@@ -203,6 +203,41 @@ fn what_this_server_lacks_is_made_or_left_out_and_told() {
     says(&[("m/1.sql", b"DROP ROLE pgproof_nobody_made;\n")], &[], 1, &["migration-fails"]);
 }
 
+/// A loop that waits for rows would have no end: on both sides a statement runs half a minute at most.
+#[test]
+fn statements_have_a_timeout_whatever_a_migration_before_them_set() {
+    let asks: &[u8] = b"DO $$ BEGIN IF current_setting('statement_timeout') <> '30s' THEN DROP TABLE nosuch; END IF; END $$;";
+    let sets: &[u8] = b"SET statement_timeout = 0;";
+    let new = [("m/1.sql", sets), ("m/2.sql", asks)];
+    says(&new, &[], 0, &["\"gaps\": []"]);
+    let base = [("base/1.sql", sets), ("base/2.sql", asks), ("m/3.sql", sets)];
+    says(&[&new[..], &base].concat(), &[], 0, &["\"gaps\": []"]);
+}
+
+#[test]
+fn roles_that_a_schema_names_go_with_the_run() {
+    let db = newest();
+    let schema = [SCHEMA, b"GRANT SELECT ON t TO pgproof_of_a_schema;"].concat();
+    let files: [(&str, &[u8]); 2] =
+        [("schema.sql", &schema), ("m/1.sql", b"REVOKE SELECT ON t FROM pgproof_of_a_schema;")];
+    assert_eq!(report(&check(&db, &files, &[]))["gaps"].as_array().map(Vec::len), Some(0));
+    assert!(
+        db.query_text("SELECT rolname::text FROM pg_roles WHERE rolname = 'pgproof_of_a_schema'").is_empty()
+    );
+}
+
+#[test]
+fn a_quiet_run_says_that_something_was_not_seen() {
+    let db = newest();
+    let folder = tempfile::tempdir().expect("a folder");
+    put(folder.path(), "m/1.sql", b"SELECT 1 / count(*) FROM pg_class WHERE relname = 'nosuch';");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+    command.args(["check", "m", "--quiet", "--server", &db.url, "--disposable"]).current_dir(folder.path());
+    let text = command.output().expect("run pgproof").stdout;
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains("not seen: 1 thing"), "{text}");
+}
+
 #[test]
 fn placeholders_reach_both_sides() {
     let (one, two): (&[u8], &[u8]) = (b"CREATE TABLE ${a} (n int);", b"ALTER TABLE ${a} DROP COLUMN n;");

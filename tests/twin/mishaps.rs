@@ -59,6 +59,14 @@ fn what_does_not_fit_is_said_and_leaves_no_server() {
     refused(&explain(folder.path(), &[query]), 2, &["read the pack pack.json", "pgproof pack"]);
     std::fs::write(at("pack.json"), &pack).expect("write");
 
+    // All migrations are new, so that the pack has nothing to be of.
+    std::fs::create_dir(at("m")).expect("made");
+    std::fs::write(at("m/1.sql"), SCHEMAS[0].ddl).expect("write");
+    let bin = binaries(major());
+    let mut check = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+    check.args(["check", "m", "--pack", "pack.json", "--postgres", &bin]).current_dir(folder.path());
+    refused(&check.output().expect("run"), 2, &["has none of its 3 tables", "--base", "--schema"]);
+
     std::fs::write(at("schema.sql"), "CREATE TABLE another (id int);").expect("write");
     refused(&explain(folder.path(), &[query]), 2, &["has none of its 3 tables"]);
 
